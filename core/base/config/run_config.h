@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The typed configuration of a run. Defaults here are neutral; presets (resources/presets) set every value they rely on.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/config/field.h"
+
+namespace meanflow::base {
+
+inline constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+struct DataConfig {
+  std::string kind = "emoji";
+  std::string path;
+  std::int64_t image_size = 32;
+  std::int64_t train_per_class = 1000;
+  std::int64_t test_per_class = 200;
+  double held_out = 0.15;
+  double rotation_degrees = 3;
+  double scale_jitter = 0.04;
+  double shift_px = 1;
+};
+template <class V>
+void describe(V& v, DataConfig& c) {
+  v.field("kind", c.kind, {.help = "Where images come from: the embedded emoji set, or a folder with one sub-folder per class", .choices = {"emoji", "folder"}});
+  v.field("path", c.path, {.help = "Image folder (kind: folder)"});
+  v.field("image_size", c.image_size, {.help = "Side of the square training images", .unit = "px", .min = 8, .max = 4096});
+  v.field("train_per_class", c.train_per_class, {.help = "Augmented training images drawn per class (kind: emoji)", .min = 1, .max = 1e7});
+  v.field("test_per_class", c.test_per_class, {.help = "Test images drawn per class from held-out pictures (kind: emoji)", .min = 1, .max = 1e7});
+  v.field("held_out", c.held_out, {.help = "Share of the pictures of each class held out for testing, at least 2", .min = 0, .max = 0.9});
+  v.field("rotation_degrees", c.rotation_degrees, {.help = "Augmentation: largest rotation either way", .unit = "degrees", .min = 0, .max = 180});
+  v.field("scale_jitter", c.scale_jitter, {.help = "Augmentation: largest relative change of size", .min = 0, .max = 0.9});
+  v.field("shift_px", c.shift_px, {.help = "Augmentation: largest shift, in pixels of the training image", .unit = "px", .min = 0, .max = 64});
+}
+
+/// Optimiser, schedule and bookkeeping of one stage.
+struct TrainingConfig {
+  std::int64_t steps = 1000;
+  std::int64_t batch_size = 64;
+  double lr = 1e-4;
+  double final_lr = 1e-5;
+  std::string schedule = "cosine";
+  std::int64_t warmup_steps = 0;
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
+  double weight_decay = 0;
+  double clip_grad = 1;
+  double ema_decay = 0.999;
+  std::int64_t log_every = 10;
+  std::int64_t checkpoint_every = 200;
+  std::int64_t keep_checkpoints = 3;
+  std::int64_t sample_every = 50;
+};
+template <class V>
+void describe(V& v, TrainingConfig& c) {
+  v.field("steps", c.steps, {.help = "Optimizer steps of this stage", .min = 0, .max = 1e9});
+  v.field("batch_size", c.batch_size, {.help = "Images (or trajectory pairs) per optimizer step, over all workers", .min = 1, .max = 1e6});
+  v.field("lr", c.lr, {.help = "Peak learning rate of AdamW", .min = 0, .max = 10});
+  v.field("final_lr", c.final_lr, {.help = "Learning rate at the last step", .min = 0, .max = 10});
+  v.field("schedule", c.schedule, {.help = "Shape of the decay from lr to final_lr after the warm-up", .choices = {"constant", "linear", "cosine"}});
+  v.field("warmup_steps", c.warmup_steps, {.help = "Steps of linear warm-up", .min = 0, .max = 1e9});
+  v.field("beta1", c.beta1, {.help = "AdamW: decay of the first moment", .min = 0, .max = 0.99999});
+  v.field("beta2", c.beta2, {.help = "AdamW: decay of the second moment", .min = 0, .max = 0.99999999});
+  v.field("eps", c.eps, {.help = "AdamW: added to the root of the second moment", .min = 0, .max = 1});
+  v.field("weight_decay", c.weight_decay, {.help = "AdamW: decoupled weight decay", .min = 0, .max = 10});
+  v.field("clip_grad", c.clip_grad, {.help = "Clip the global gradient norm at this value; 0 = off", .min = 0, .max = 1e9});
+  v.field("ema_decay", c.ema_decay, {.help = "Decay of the weight average, per optimizer step", .min = 0, .max = 0.9999999});
+  v.field("log_every", c.log_every, {.help = "Steps between reported losses", .min = 1, .max = 1e9});
+  v.field("checkpoint_every", c.checkpoint_every, {.help = "Steps between checkpoints", .min = 1, .max = 1e9});
+  v.field("keep_checkpoints", c.keep_checkpoints, {.help = "Checkpoints kept per stage, newest first; 0 = all", .min = 0, .max = 1e6});
+  v.field("sample_every", c.sample_every, {.help = "Steps between live samples; 0 = none", .min = 0, .max = 1e9});
+}
+
+struct VitConfig {
+  std::int64_t patch_size = 16;
+  std::int64_t hidden_size = 768;
+  std::int64_t depth = 12;
+  std::int64_t num_heads = 12;
+  double mlp_ratio = 4;
+};
+template <class V>
+void describe(V& v, VitConfig& c) {
+  v.field("patch_size", c.patch_size, {.help = "Side of a patch", .unit = "px", .min = 1, .max = 64});
+  v.field("hidden_size", c.hidden_size, {.help = "Token width", .min = 4, .max = 16384});
+  v.field("depth", c.depth, {.help = "Transformer blocks", .min = 1, .max = 256});
+  v.field("num_heads", c.num_heads, {.help = "Attention heads", .min = 1, .max = 256});
+  v.field("mlp_ratio", c.mlp_ratio, {.help = "Hidden width of the MLP over hidden_size", .min = 0.25, .max = 16});
+}
+
+struct EncoderConfig {
+  VitConfig model;
+  std::int64_t mae_decoder_width = 64;
+  std::int64_t mae_decoder_depth = 2;
+  double mask_ratio_max = 0.75;
+  TrainingConfig training;
+};
+template <class V>
+void describe(V& v, EncoderConfig& c) {
+  v.section("model", c.model, "The ViT encoder that makes the latent space");
+  v.field("mae_decoder_width", c.mae_decoder_width, {.help = "Width of the decoder used only for masked pre-training", .min = 4, .max = 4096});
+  v.field("mae_decoder_depth", c.mae_decoder_depth, {.help = "Blocks of the decoder used only for masked pre-training", .min = 1, .max = 64});
+  v.field("mask_ratio_max", c.mask_ratio_max, {.help = "Each step masks a share of the patches drawn from U(0, this)", .min = 0, .max = 0.95});
+  v.section("training", c.training, "Masked-autoencoder pre-training");
+}
+
+struct DecoderConfig {
+  VitConfig model;
+  std::string output_head = "conv";
+  std::int64_t head_channels = 24;
+  double noise_tau = 0;
+  TrainingConfig training;
+};
+template <class V>
+void describe(V& v, DecoderConfig& c) {
+  v.section("model", c.model, "The ViT decoder (patch_size is the encoder's)");
+  v.field("output_head", c.output_head, {.help = "patch: linear to pixels, as in RAE; conv: features to pixels through 3x3 convolutions, which removes the seams between patches", .choices = {"patch", "conv"}});
+  v.field("head_channels", c.head_channels, {.help = "Channels of the conv output head", .min = 4, .max = 512});
+  v.field("noise_tau", c.noise_tau, {.help = "Strength of the noise added to latents while the decoder trains", .min = 0, .max = 4});
+  v.section("training", c.training, "Reconstruction training");
+}
+
+/// Published names of DiTwDDTHead's constructor fields (RAE stage 2).
+struct DdtConfig {
+  std::int64_t patch_size = 1;
+  std::vector<std::int64_t> hidden_size = {1152, 2048};
+  std::vector<std::int64_t> depth = {28, 2};
+  std::vector<std::int64_t> num_heads = {16, 16};
+  double mlp_ratio = 4;
+  bool use_qknorm = false;
+  bool use_swiglu = true;
+  bool use_rope = true;
+  bool use_rmsnorm = true;
+  bool use_pos_embed = true;
+};
+template <class V>
+void describe(V& v, DdtConfig& c) {
+  v.field("patch_size", c.patch_size, {.help = "Latent cells per token side", .min = 1, .max = 16});
+  v.field("hidden_size", c.hidden_size, {.help = "Widths of the encoder part and of the DDT head", .min = 4, .max = 16384});
+  v.field("depth", c.depth, {.help = "Blocks of the encoder part and of the DDT head", .min = 0, .max = 256});
+  v.field("num_heads", c.num_heads, {.help = "Attention heads of the encoder part and of the DDT head", .min = 1, .max = 256});
+  v.field("mlp_ratio", c.mlp_ratio, {.help = "MLP width over hidden_size, before SwiGLU's two thirds", .min = 0.25, .max = 16});
+  v.field("use_qknorm", c.use_qknorm, {.help = "Normalise queries and keys per head"});
+  v.field("use_swiglu", c.use_swiglu, {.help = "SwiGLU feed-forward (otherwise GELU)"});
+  v.field("use_rope", c.use_rope, {.help = "Rotary position embedding"});
+  v.field("use_rmsnorm", c.use_rmsnorm, {.help = "RMSNorm (otherwise LayerNorm without affine)"});
+  v.field("use_pos_embed", c.use_pos_embed, {.help = "Absolute sin-cos positions on the encoder part's tokens"});
+}
+
+/// Distribution of training times and the dimension-dependent shift t' = s t / (1 + (s - 1) t).
+struct TimeConfig {
+  std::string distribution = "uniform";
+  double mu = 0, sigma = 1;
+  double t_max = 0.999;
+  double shift = 0;
+  double shift_base = 4096;
+};
+template <class V>
+void describe(V& v, TimeConfig& c) {
+  v.field("distribution", c.distribution, {.help = "Distribution of training times before the shift", .choices = {"uniform", "logit_normal"}});
+  v.field("mu", c.mu, {.help = "Mean of the logit-normal distribution", .min = -10, .max = 10});
+  v.field("sigma", c.sigma, {.help = "Standard deviation of the logit-normal distribution", .min = 1e-3, .max = 10});
+  v.field("t_max", c.t_max, {.help = "Largest time before the shift", .min = 0.01, .max = 1});
+  v.field("shift", c.shift, {.help = "Time shift s >= 1; 0 = sqrt(latent dimension / shift_base)", .min = 0, .max = 1000});
+  v.field("shift_base", c.shift_base, {.help = "Latent dimension at which the shift is 1", .min = 1, .max = 1e9});
+}
+
+struct GuidanceConfig {
+  double scale = 1;
+  double t_min = 0, t_max = 1;
+};
+template <class V>
+void describe(V& v, GuidanceConfig& c) {
+  v.field("scale", c.scale, {.help = "Classifier-free guidance: v_u + scale (v_c - v_u); 1 = off", .min = 0, .max = 100});
+  v.field("t_min", c.t_min, {.help = "Guidance is active from this time", .min = 0, .max = 1});
+  v.field("t_max", c.t_max, {.help = "Guidance is active up to this time", .min = 0, .max = 1});
+}
+
+struct TeacherConfig {
+  DdtConfig model;
+  TimeConfig time;
+  double label_dropout = 0.1;
+  TrainingConfig training;
+};
+template <class V>
+void describe(V& v, TeacherConfig& c) {
+  v.section("model", c.model, "DiT-DH: a DiT with a wide DDT head");
+  v.section("time", c.time, "Training times; the student stages use the same distribution and shift");
+  v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
+  v.section("training", c.training, "Flow-matching training");
+}
+
+struct CmtConfig {
+  std::int64_t euler_steps = 16;
+  std::string pair_times = "solver";
+  double grid_end = 0.001;
+  std::string trajectories = "bank";
+  std::int64_t bank_size = 768;
+  std::int64_t bank_refresh_every = 0;
+  std::int64_t trajectories_per_step = 1;
+  GuidanceConfig guidance;
+  double label_dropout = 0.1;
+  TrainingConfig training;
+};
+template <class V>
+void describe(V& v, CmtConfig& c) {
+  v.field("euler_steps", c.euler_steps, {.help = "Teacher evaluations per trajectory; N steps give N + 1 states", .min = 1, .max = 1000});
+  v.field("pair_times", c.pair_times, {.help = "solver: times at which the solver visited the states; official: the released code's uniform times", .choices = {"solver", "official"}});
+  v.field("grid_end", c.grid_end, {.help = "End of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
+  v.field("trajectories", c.trajectories, {.help = "bank: pairs from a stored set of trajectories; fresh: new trajectories every step", .choices = {"bank", "fresh"}});
+  v.field("bank_size", c.bank_size, {.help = "Trajectories in the bank", .min = 1, .max = 1e7});
+  v.field("bank_refresh_every", c.bank_refresh_every, {.help = "Steps after which a new bank is made; 0 = never", .min = 0, .max = 1e9});
+  v.field("trajectories_per_step", c.trajectories_per_step, {.help = "Trajectories per step (trajectories: fresh)", .min = 1, .max = 1e6});
+  v.section("guidance", c.guidance, "Guidance of the teacher along its trajectories (none in the paper's recipe)");
+  v.field("label_dropout", c.label_dropout, {.help = "Share of trajectories with the null label", .min = 0, .max = 1});
+  v.section("training", c.training, "Consistency mid-training; batch_size counts pairs");
+}
+
+struct MeanFlowConfig {
+  std::string velocity = "teacher";
+  double eta = 1;
+  std::string mix_with = "teacher";
+  std::string derivative = "finite_difference";
+  double delta_t = 0.005;
+  bool clamp_times = true;
+  double ratio_r_less_than_t = 0.25;
+  double adaptive_p = 1;
+  double adaptive_c = 1e-3;
+  bool adaptive_squared = false;
+  std::string label_drop = "shared";
+  double label_dropout = 0.1;
+  GuidanceConfig guidance;
+  TrainingConfig training;
+};
+template <class V>
+void describe(V& v, MeanFlowConfig& c) {
+  v.field("velocity", c.velocity, {.help = "Proxy velocity w: teacher (MFD), data = noise - x (MFT), self = u(z, t, t), or mix = (1 - eta) data + eta mix_with", .choices = {"teacher", "data", "self", "mix"}});
+  v.field("eta", c.eta, {.help = "Share of mix_with in the mixture (velocity: mix)", .min = 0, .max = 1});
+  v.field("mix_with", c.mix_with, {.help = "What the data velocity is mixed with", .choices = {"teacher", "self"}});
+  v.field("derivative", c.derivative, {.help = "How du/dt along w is taken", .choices = {"finite_difference", "jvp"}});
+  v.field("delta_t", c.delta_t, {.help = "Step of the central finite difference", .min = 1e-6, .max = 0.5});
+  v.field("clamp_times", c.clamp_times, {.help = "Keep t + delta_t <= 1 and t - delta_t >= r, one-sided there (the released code does not)"});
+  v.field("ratio_r_less_than_t", c.ratio_r_less_than_t, {.help = "Share of samples with r < t; the others have r = t", .min = 0, .max = 1});
+  v.field("adaptive_p", c.adaptive_p, {.help = "Power p of the adaptive loss weight; 0 = off", .min = 0, .max = 4});
+  v.field("adaptive_c", c.adaptive_c, {.help = "Constant c of the adaptive loss weight", .min = 0, .max = 1e9});
+  v.field("adaptive_squared", c.adaptive_squared, {.help = "Square the per-sample error first, as the released code does"});
+  v.field("label_drop", c.label_drop, {.help = "shared: one drop for w, u, u+ and u-; independent: a second drop per copy, as in the released code", .choices = {"shared", "independent"}});
+  v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
+  v.section("guidance", c.guidance, "Guidance of the teacher (none in the paper's recipe)");
+  v.section("training", c.training, "MeanFlow distillation or training");
+}
+
+struct JudgeConfig {
+  std::int64_t width = 24;
+  std::int64_t features = 64;
+  std::int64_t steps = 500;
+  std::int64_t batch_size = 128;
+  double lr = 2e-3;
+  double weight_decay = 1e-4;
+};
+template <class V>
+void describe(V& v, JudgeConfig& c) {
+  v.field("width", c.width, {.help = "Channels of the judge's first convolution", .min = 4, .max = 512});
+  v.field("features", c.features, {.help = "Width of the feature layer that distances are taken on", .min = 8, .max = 4096});
+  v.field("steps", c.steps, {.help = "Training steps on real images", .min = 1, .max = 1e6});
+  v.field("batch_size", c.batch_size, {.help = "Images per step", .min = 1, .max = 65536});
+  v.field("lr", c.lr, {.help = "Learning rate of AdamW", .min = 0, .max = 1});
+  v.field("weight_decay", c.weight_decay, {.help = "Weight decay of AdamW", .min = 0, .max = 1});
+}
+
+struct EvaluationConfig {
+  JudgeConfig judge;
+  std::int64_t num_samples = 2000;
+  std::int64_t teacher_steps = 50;
+  double guidance_scale = 2;
+  std::int64_t fine_steps = 200;
+  std::int64_t latent_error_noises = 256;
+  std::int64_t grid_columns = 10;
+};
+template <class V>
+void describe(V& v, EvaluationConfig& c) {
+  v.section("judge", c.judge, "The small classifier that scores the demo, trained by the same command");
+  v.field("num_samples", c.num_samples, {.help = "Images per row of the table, equal numbers per class", .min = 8, .max = 1e6});
+  v.field("teacher_steps", c.teacher_steps, {.help = "Euler steps of the teacher's samples", .min = 1, .max = 1000});
+  v.field("guidance_scale", c.guidance_scale, {.help = "Guidance scale of the guided teacher", .min = 0, .max = 100});
+  v.field("fine_steps", c.fine_steps, {.help = "Euler steps of the reference solution for the latent error", .min = 1, .max = 10000});
+  v.field("latent_error_noises", c.latent_error_noises, {.help = "Fixed noises of the latent error", .min = 1, .max = 1e6});
+  v.field("grid_columns", c.grid_columns, {.help = "Images per class in the written grids", .min = 1, .max = 64});
+}
+
+struct WatchConfig {
+  std::int64_t columns = 8;
+  std::int64_t max_rows = 16;
+  double budget = 0.01;
+};
+template <class V>
+void describe(V& v, WatchConfig& c) {
+  v.field("columns", c.columns, {.help = "Images per class in live grids", .min = 1, .max = 64});
+  v.field("max_rows", c.max_rows, {.help = "Classes in live grids", .min = 1, .max = 1000});
+  v.field("budget", c.budget, {.help = "Largest share of training time that watching may cost", .min = 0, .max = 1});
+}
+
+struct RunConfig {
+  std::int64_t seed = 0;
+  std::string device = "auto";
+  std::int64_t num_workers = 0;
+  std::string precision = "fp32";
+  std::vector<std::string> stages = {"encoder", "decoder", "teacher", "cmt", "mean_flow"};
+  DataConfig data;
+  EncoderConfig encoder;
+  DecoderConfig decoder;
+  TeacherConfig teacher;
+  CmtConfig cmt;
+  MeanFlowConfig mean_flow;
+  EvaluationConfig evaluation;
+  WatchConfig watch;
+};
+template <class V>
+void describe(V& v, RunConfig& c) {
+  v.field("seed", c.seed, {.help = "Seed of all random streams", .min = 0, .max = 9007199254740992.0});
+  v.field("device", c.device, {.help = "Where to train: auto takes a GPU when LibTorch sees one", .choices = {"auto", "cpu", "cuda"}});
+  v.field("num_workers", c.num_workers, {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .min = 0, .max = 1024});
+  v.field("precision", c.precision, {.help = "Arithmetic of training", .choices = {"fp32", "tf32", "bf16"}});
+  v.field("stages", c.stages, {.help = "Stages to run, in order", .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow"}});
+  v.section("data", c.data, "Images and classes");
+  v.section("encoder", c.encoder, "Stage 1: the encoder, by masked-autoencoder pre-training");
+  v.section("decoder", c.decoder, "Stage 2: the decoder and the latent statistics");
+  v.section("teacher", c.teacher, "Stage 3: the flow-matching teacher v(z, t, y)");
+  v.section("cmt", c.cmt, "Stage 4: consistency mid-training of the student u(z, r, t, y)");
+  v.section("mean_flow", c.mean_flow, "Stage 5: MeanFlow distillation or training");
+  v.section("evaluation", c.evaluation, "How the finished run is scored");
+  v.section("watch", c.watch, "Live samples while training");
+}
+
+}  // namespace meanflow::base
