@@ -9,11 +9,17 @@ find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(FREETYPE REQUIRED IMPORTED_TARGET freetype2)
 pkg_check_modules(HARFBUZZ REQUIRED IMPORTED_TARGET harfbuzz)
+# Debian's OpenCVConfig.cmake comes only with libopencv-dev and its 130 packages; the three modules we use are enough.
+find_path(OpenCV_INCLUDE_DIRS opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
 set(opencv_modules core imgproc)
 if(STUDIO_OPENCV_IMGCODECS)
   list(APPEND opencv_modules imgcodecs)
 endif()
-find_package(OpenCV REQUIRED COMPONENTS ${opencv_modules})
+set(OpenCV_LIBS)
+foreach(module ${opencv_modules})
+  find_library(OPENCV_${module} opencv_${module} REQUIRED)
+  list(APPEND OpenCV_LIBS ${OPENCV_${module}})
+endforeach()
 
 # Debian's yaml-cpp exports a plain library name.
 add_library(studio_yaml INTERFACE)

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/events/command.h"
+#include "core/base/events/event_sink.h"
+#include "core/base/result.h"
+
+namespace meanflow::base {
+
+/// What to run: a new run folder, or one to resume (its own config.yaml is then used and `config` may be empty).
+struct RunRequest {
+  std::string run_folder;
+  std::string config;                  ///< Preset name or path of a YAML file.
+  std::vector<std::string> overrides;  ///< KEY=VALUE
+  bool start_paused = false;
+};
+
+/// Images to make from a run's newest weights (or those of one checkpoint).
+struct SampleRequest {
+  std::int64_t id = 0;                ///< A newer request with another id cancels this one.
+  std::string run_folder;
+  std::string checkpoint;             ///< STAGE/checkpoints/step_N relative to the run folder; empty = newest weights.
+  std::vector<std::int64_t> labels;   ///< One image each.
+  std::vector<std::uint64_t> noise_indices;  ///< Same length: the noise of image k is (seed, noise_indices[k]).
+  std::uint64_t seed = 0;
+  int nfe = 1;
+  bool use_teacher = false;
+  double guidance_scale = 1;          ///< Teacher only.
+  bool use_ema = true;
+};
+struct SampleResult {
+  std::int64_t id = 0;
+  int index = 0;                      ///< Which image of the request.
+  bool is_last = false;
+  double latency_ms = 0;              ///< Since the request was made.
+  std::shared_ptr<const Image8> image;
+  std::string error;                  ///< Not empty: the request failed, image is absent.
+};
+
+/// What the window asks of the training library. The studio opens the library after its first frame, so this interface
+/// lives here and knows no tensor. All functions return at once; answers come through the sink and the callback, both
+/// called on worker threads.
+class TrainingHost {
+ public:
+  virtual ~TrainingHost() = default;  ///< Stops and saves a live run, joins every thread.
+  virtual Result<void> start(const RunRequest& request, std::shared_ptr<EventSink> sink) = 0;
+  virtual void send(const Command& command) = 0;
+  virtual RunState state() const = 0;
+  virtual void requestSamples(const SampleRequest& request, std::function<void(const SampleResult&)> deliver) = 0;
+};
+
+/// Symbol exported by the training library (libstudio_training_host.so).
+using CreateTrainingHost = TrainingHost* (*)();
+inline constexpr const char* kCreateTrainingHostSymbol = "meanflow_create_training_host";
+
+}  // namespace meanflow::base
