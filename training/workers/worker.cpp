@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/workers/worker.h"
+
+#include <ATen/Parallel.h>
+#include <sched.h>
+
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <vector>
+
+namespace meanflow::training {
+namespace {
+
+// A rank may make a long checkpoint or score while others wait in a collective; a dead rank is noticed at once, because
+// its connections close, so the timeout only guards against a stuck one.
+constexpr auto kCollectiveTimeout = std::chrono::minutes(30);
+
+c10::intrusive_ptr<c10d::ProcessGroupGloo> connect(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size) {
+  if (size == 1) return {};
+  auto options = c10d::ProcessGroupGloo::Options::create(kCollectiveTimeout);
+  options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
+  options->threads = 1;
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+}
+
+}  // namespace
+
+Worker::Worker(int rank, int size, torch::Device device, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
+    : rank_(rank), size_(size), device_(device), group_(std::move(group)) {}
+Worker::~Worker() = default;
+Worker::Worker(Worker&&) noexcept = default;
+
+void Worker::allReduceSum(torch::Tensor& tensor) const {
+  if (!group_) return;
+  std::vector<at::Tensor> tensors = {tensor};
+  group_->allreduce(tensors)->wait();
+}
+
+void Worker::broadcast(torch::Tensor& tensor, int root) const {
+  if (!group_) return;
+  c10d::BroadcastOptions options;
+  options.rootRank = root;
+  std::vector<at::Tensor> tensors = {tensor};
+  group_->broadcast(tensors, options)->wait();
+}
+
+torch::Tensor Worker::allGather(const torch::Tensor& rows) const {
+  if (!group_) return rows;
+  std::vector<at::Tensor> inputs = {rows.contiguous()};
+  std::vector<std::vector<at::Tensor>> outputs(1);
+  for (int i = 0; i < size_; ++i) outputs[0].push_back(torch::empty_like(inputs[0]));
+  group_->allgather(outputs, inputs)->wait();
+  return torch::cat(outputs[0], 0);
+}
+
+void Worker::barrier() const {
+  if (group_) group_->barrier()->wait();
+}
+
+std::pair<std::int64_t, std::int64_t> Worker::share(std::int64_t total) const {
+  return {total * rank_ / size_, total * (rank_ + 1) / size_};
+}
+
+void runWorkers(int num_workers, torch::Device device, const std::function<void(Worker&)>& body) {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  std::mutex mutex;
+  std::exception_ptr first_failure;
+  std::vector<std::thread> threads;
+  threads.reserve(num_workers);
+  for (int rank = 0; rank < num_workers; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        if (device.is_cpu()) at::set_num_threads(1);
+        // Leaving this scope by an exception closes the rank's connections, which releases the others.
+        Worker worker(rank, num_workers, device, connect(store, rank, num_workers));
+        try {
+          body(worker);
+        } catch (...) {
+          // Recorded before the connections close, so that the cause comes before its echoes on the other ranks.
+          const std::lock_guard lock(mutex);
+          if (!first_failure) first_failure = std::current_exception();
+          return;
+        }
+        worker.barrier();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!first_failure) first_failure = std::current_exception();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  if (first_failure) std::rethrow_exception(first_failure);
+}
+
+int resolveNumWorkers(std::int64_t configured, torch::Device device) {
+  if (configured > 0) return static_cast<int>(configured);
+  if (!device.is_cpu()) return 1;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace meanflow::training
