@@ -306,7 +306,7 @@ struct RunConfig {
   std::string device = "auto";
   std::int64_t num_workers = 0;
   std::string precision = "fp32";
-  std::vector<std::string> stages = {"encoder", "decoder", "teacher", "cmt", "mean_flow"};
+  std::vector<std::string> stages = {"encoder", "decoder", "teacher", "cmt", "mean_flow", "report"};
   DataConfig data;
   EncoderConfig encoder;
   DecoderConfig decoder;
@@ -322,7 +322,7 @@ void describe(V& v, RunConfig& c) {
   v.field("device", c.device, {.help = "Where to train: auto takes a GPU when LibTorch sees one", .choices = {"auto", "cpu", "cuda"}});
   v.field("num_workers", c.num_workers, {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .min = 0, .max = 1024});
   v.field("precision", c.precision, {.help = "Arithmetic of training", .choices = {"fp32", "tf32", "bf16"}});
-  v.field("stages", c.stages, {.help = "Stages to run, in order", .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow"}});
+  v.field("stages", c.stages, {.help = "Stages to run, in order; control = as much compute as mean_flow spent on more CMT, report = score everything", .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control", "report"}});
   v.section("data", c.data, "Images and classes");
   v.section("encoder", c.encoder, "Stage 1: the encoder, by masked-autoencoder pre-training");
   v.section("decoder", c.decoder, "Stage 2: the decoder and the latent statistics");
