@@ -47,12 +47,21 @@ void Worker::broadcast(torch::Tensor& tensor, int root) const {
   group_->broadcast(tensors, options)->wait();
 }
 
-torch::Tensor Worker::allGather(const torch::Tensor& rows) const {
+torch::Tensor Worker::allGatherRows(const torch::Tensor& rows) const {
   if (!group_) return rows;
-  std::vector<at::Tensor> inputs = {rows.contiguous()};
+  // The collective wants equal shapes: pad to the longest, then cut.
+  auto counts = torch::zeros({size_}, torch::kInt64);
+  counts[rank_] = rows.size(0);
+  allReduceSum(counts);
+  auto sizes = rows.sizes().vec();
+  sizes[0] = counts.max().item<std::int64_t>();
+  auto padded = torch::zeros(sizes, rows.options());
+  padded.narrow(0, 0, rows.size(0)).copy_(rows);
+  std::vector<at::Tensor> inputs = {padded};
   std::vector<std::vector<at::Tensor>> outputs(1);
-  for (int i = 0; i < size_; ++i) outputs[0].push_back(torch::empty_like(inputs[0]));
+  for (int i = 0; i < size_; ++i) outputs[0].push_back(torch::empty_like(padded));
   group_->allgather(outputs, inputs)->wait();
+  for (int i = 0; i < size_; ++i) outputs[0][i] = outputs[0][i].narrow(0, 0, counts[i].item<std::int64_t>());
   return torch::cat(outputs[0], 0);
 }
 

@@ -28,8 +28,8 @@ class Worker {
   void allReduceSum(torch::Tensor& tensor) const;
   /// Every rank receives `root`'s values, in place.
   void broadcast(torch::Tensor& tensor, int root = 0) const;
-  /// Rows of every rank in rank order: [n_r, ...] -> [sum n_r, ...]; all ranks pass the same number of rows.
-  torch::Tensor allGather(const torch::Tensor& rows) const;
+  /// Rows of every rank in rank order: [n_r, ...] -> [sum n_r, ...]. Ranks may hold different numbers of rows.
+  torch::Tensor allGatherRows(const torch::Tensor& rows) const;
   void barrier() const;
 
   /// This rank's part [begin, end) of `total` items, contiguous, sizes differing by at most one.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/run_in_terminal.h"
+#include "core/base/formats/png.h"
+#include "core/device/device.h"
+#include "training/sampling/generator.h"
+
+namespace meanflow::app {
+namespace {
+
+struct Options {
+  base::SampleRequest request;
+  std::vector<std::string> classes;
+  std::int64_t count = 1, first = 0, columns = 0;
+  int scale = 1;
+  std::string device = "cpu", out;
+  bool is_json = false, is_raw = false;
+};
+
+/// A class by number or by name.
+base::Result<std::int64_t> classNumber(const std::string& text, const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), text);
+  if (found != names.end()) return static_cast<std::int64_t>(found - names.begin());
+  try {
+    std::size_t used = 0;
+    const auto number = std::stoll(text, &used);
+    if (used == text.size()) return static_cast<std::int64_t>(number);
+  } catch (const std::exception&) {
+  }
+  std::string known;
+  for (std::size_t i = 0; i < names.size() && i < 12; ++i) known += (i ? ", " : "") + names[i];
+  return base::Error{"'" + text + "' is neither a class number nor a class name; names are " + known, base::ErrorKind::kUsage};
+}
+
+int sample(Options& options) {
+  core::initialiseTorch();
+  auto opened = training::Generator::open(options.request.run_folder, core::resolveDevice(options.device));
+  if (!opened) return reportError(opened.error());
+  auto& generator = **opened;
+  if (options.classes.empty())
+    for (std::size_t i = 0; i < generator.classNames().size(); ++i) options.classes.push_back(std::to_string(i));
+  for (const auto& text : options.classes) {
+    const auto label = classNumber(text, generator.classNames());
+    if (!label) return reportError(label.error());
+    for (std::int64_t i = 0; i < options.count; ++i) {
+      options.request.labels.push_back(*label);
+      options.request.noise_indices.push_back(static_cast<std::uint64_t>(options.first + i));
+    }
+  }
+  options.request.use_ema = !options.is_raw;
+  if (const auto checked = generator.check(options.request); !checked) return reportError(checked.error());
+
+  const auto columns = static_cast<int>(options.columns > 0 ? options.columns : options.count);
+  const auto rows = (static_cast<int>(options.request.labels.size()) + columns - 1) / columns;
+  base::Image8 grid;
+  try {
+    generator.make(options.request, [&](int index, const base::Image8& image) {
+      const int w = image.width * options.scale, h = image.height * options.scale;
+      if (grid.empty()) grid = base::Image8(w * columns, h * rows, 255);
+      const int x0 = (index % columns) * w, y0 = (index / columns) * h;
+      for (int y = 0; y < h; ++y)
+        for (int x = 0; x < w; ++x) std::copy_n(image.at(x / options.scale, y / options.scale), 3, grid.at(x0 + x, y0 + y));
+    });
+  } catch (const std::exception& error) {
+    return reportError({error.what()});
+  }
+  // Everything needed to make the picture again travels inside it.
+  std::string classes;
+  for (const auto label : options.request.labels) classes += (classes.empty() ? "" : ",") + std::to_string(label);
+  const auto written = base::writePng(options.out, grid,
+                                      {{"run", std::filesystem::path(options.request.run_folder).filename().string()},
+                                       {"classes", classes},
+                                       {"seed", std::to_string(options.request.seed)},
+                                       {"first_noise", std::to_string(options.first)},
+                                       {"nfe", std::to_string(options.request.nfe)},
+                                       {"model", options.request.use_teacher ? "teacher" : "student"},
+                                       {"guidance_scale", std::to_string(options.request.guidance_scale)},
+                                       {"checkpoint", options.request.checkpoint}});
+  if (!written) return reportError(written.error());
+  if (options.is_json)
+    std::cout << nlohmann::json{{"path", options.out}, {"images", options.request.labels.size()}, {"nfe", options.request.nfe}}.dump() << "\n";
+  else
+    std::cout << options.out << "\n";
+  return kDone;
+}
+
+}  // namespace
+
+void addSample(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("sample", "Make images with the newest weights of a run, or with one checkpoint");
+  auto options = std::make_shared<Options>();
+  command->add_option("RUN", options->request.run_folder, "Run folder")->required();
+  command->add_option("--class", options->classes, "Class number or name; several make a grid with one row each (default: all)")->delimiter(',');
+  command->add_option("--count", options->count, "Images a class")->check(CLI::Range(1, 10000));
+  command->add_option("--first", options->first, "Number of the first image's noise")->check(CLI::NonNegativeNumber);
+  command->add_option("--seed", options->request.seed, "Seed of the noise; image k of a seed is the same in every grid");
+  command->add_option("--nfe", options->request.nfe, "Network evaluations: 1, 2, 4, ...");
+  command->add_flag("--teacher", options->request.use_teacher, "Solve the teacher's ODE instead, with nfe Euler steps");
+  command->add_option("--guidance", options->request.guidance_scale, "Guidance scale of the teacher");
+  command->add_option("--checkpoint", options->request.checkpoint, "STAGE/checkpoints/step_N inside the run folder");
+  command->add_flag("--raw", options->is_raw, "The weights themselves instead of their average (EMA)");
+  command->add_option("--scale", options->scale, "Enlarge pixels")->check(CLI::Range(1, 64));
+  command->add_option("--columns", options->columns, "Images in a row of the grid")->check(CLI::PositiveNumber);
+  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto");
+  command->add_option("--out", options->out, "PNG file to write; settings are kept in its text")->required();
+  command->add_flag("--json", options->is_json, "Print what was made as JSON");
+  command->callback([&action, options] { action = [options] { return sample(*options); }; });
+}
+
+}  // namespace meanflow::app

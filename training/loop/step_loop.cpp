@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/loop/step_loop.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "core/base/config/config_io.h"
+#include "core/base/run/atomic_file.h"
+#include "core/device/device.h"
+#include "training/loop/checkpoint_store.h"
+#include "training/loop/gradient_reducer.h"
+#include "training/loop/step_reporter.h"
+#include "training/optim/gradients.h"
+#include "training/optim/lr_schedule.h"
+#include "training/sampling/live_watch.h"
+
+namespace meanflow::training {
+namespace {
+
+std::vector<torch::Tensor> trainable(const NamedTensors& parameters) {
+  std::vector<torch::Tensor> result;
+  for (const auto& [name, tensor] : parameters)
+    if (tensor.requires_grad()) result.push_back(tensor);
+  return result;
+}
+
+std::int64_t numElements(const std::vector<torch::Tensor>& tensors) {
+  return std::accumulate(tensors.begin(), tensors.end(), std::int64_t{0},
+                         [](std::int64_t sum, const torch::Tensor& tensor) { return sum + tensor.numel(); });
+}
+
+/// Sends the leader's text to every rank.
+std::string broadcastText(const Worker& worker, std::string text) {
+  auto size = torch::tensor(static_cast<std::int64_t>(text.size()));
+  worker.broadcast(size);
+  auto bytes = torch::empty({size.item<std::int64_t>()}, torch::kUInt8);
+  if (worker.isLeader()) std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
+  worker.broadcast(bytes);
+  return {bytes.data_ptr<std::uint8_t>(), bytes.data_ptr<std::uint8_t>() + bytes.numel()};
+}
+
+/// Everything one rank keeps while a stage trains. Reads top-down: run() is the loop, the rest are its steps.
+class StageLoop {
+ public:
+  StageLoop(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run)
+      : task_(task),
+        config_(config),
+        worker_(worker),
+        run_(run),
+        parameters_(namedParameters(*task.module())),
+        trainable_(trainable(parameters_)),
+        ema_(parameters_),
+        optimizer_(parameters_, {settings().beta1, settings().beta2, settings().eps, settings().weight_decay}),
+        store_(run.folder(), task.name()),
+        watch_(task, run, worker) {}
+
+  void run() {
+    restore();
+    if (progress_.isFinished()) return;
+    StepReporter reporter(task_.name(), progress_.step, settings().steps, settings().batch_size, settings().log_every);
+    announce();
+    task_.begin(progress_.step);
+    watch_.begin(progress_.step);
+    clock_.start(progress_);
+    while (progress_.step < settings().steps) {
+      reporter.begin();
+      const Control control = step(reporter);
+      if (reporter.isDue(progress_.step) && worker_.isLeader())
+        run_.publish(reporter.report(progress_.step, schedule_lr_));
+      if (progress_.step % settings().checkpoint_every == 0 && progress_.step < settings().steps) save();
+      watch_.afterStep(progress_.step, reporter.activeSeconds(), ema_);
+      obey(control, reporter);
+    }
+    save();
+    worker_.barrier();
+  }
+
+  double wallSeconds() const { return progress_.wall_seconds; }
+  double cpuSeconds() const { return progress_.cpu_seconds; }
+  const StageProgress& progress() const { return progress_; }
+
+ private:
+  const base::TrainingConfig& settings() const { return task_.settings(); }
+  TrainingState state() { return {*task_.module(), ema_, optimizer_}; }
+
+  void restore() {
+    std::vector<std::string> warnings;
+    const auto found = store_.restoreNewest(state(), warnings);
+    if (worker_.isLeader())
+      for (const auto& text : warnings) run_.log("warn", text);
+    if (found) progress_ = *found;
+    progress_.total_steps = settings().steps;
+  }
+
+  void announce() {
+    if (!worker_.isLeader()) return;
+    run_.publish(base::StageStarted{task_.name(), progress_.step, settings().steps, numElements(trainable_)});
+  }
+
+  /// One optimizer step; returns what the leader wants done after it.
+  Control step(StepReporter& reporter) {
+    const std::int64_t k = progress_.step;
+    const double lr = lrSchedule(settings()).at(k);
+    const auto [begin, end] = worker_.share(settings().batch_size);
+    std::vector<std::int64_t> positions(end - begin);
+    std::iota(positions.begin(), positions.end(), begin);
+    // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
+    const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
+
+    resetGradients();
+    std::vector<double> scalars = backward(k, positions, weight);
+    scalars.push_back(static_cast<double>(worker_.isLeader() ? run_.pollControl() : Control::kContinue));
+    if (!reducer_) reducer_ = std::make_unique<GradientReducer>(trainable_, static_cast<std::int64_t>(scalars.size()));
+    reducer_->reduce(worker_, scalars);
+    const auto control = static_cast<Control>(std::lround(scalars.back()));
+    scalars.pop_back();
+
+    // The averaged gradient is the same on every rank, so every rank takes the same decision.
+    const double grad_norm = clipGradNorm(parameters_, settings().clip_grad).item<double>();
+    if (!std::isfinite(grad_norm) || !std::isfinite(scalars.front())) throw Diverged(describeDivergence(k + 1, scalars.front(), grad_norm));
+    optimizer_.step(lr);
+    ema_.update(settings().ema_decay);
+
+    ++progress_.step;
+    progress_.images_seen += settings().batch_size;
+    schedule_lr_ = lr;
+    reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);
+    return control;
+  }
+
+  void resetGradients() {
+    for (auto& p : trainable_) p.mutable_grad().reset();
+  }
+
+  /// Forward and backward of this rank's share; weighted scalars, the loss first.
+  std::vector<double> backward(std::int64_t k, const std::vector<std::int64_t>& positions, double weight) {
+    if (positions.empty()) {
+      if (scalar_names_.empty())
+        throw std::runtime_error(task_.name() + ": batch_size " + std::to_string(settings().batch_size) +
+                                 " is smaller than the number of workers " + std::to_string(worker_.size()) +
+                                 "; raise " + task_.name() + ".training.batch_size or lower num_workers");
+      return std::vector<double>(scalar_names_.size(), 0.0);
+    }
+    const core::LossTerms terms = task_.loss(k, positions);
+    (terms.loss * weight).backward();
+    if (scalar_names_.empty()) {
+      scalar_names_.push_back("loss");
+      for (const auto& [name, value] : terms.scalars) scalar_names_.push_back(name);
+    }
+    std::vector<double> scalars = {terms.loss.item<double>() * weight};
+    for (const auto& [name, value] : terms.scalars) scalars.push_back(value.item<double>() * weight);
+    return scalars;
+  }
+
+  std::string describeDivergence(std::int64_t step, double loss, double grad_norm) const {
+    NamedTensors named_gradients;
+    for (const auto& [name, tensor] : parameters_)
+      if (tensor.grad().defined()) named_gradients.emplace_back(name, tensor.grad());
+    const std::string where = firstNonFinite(named_gradients);
+    return task_.name() + " diverged at step " + std::to_string(step) + ": loss " + std::to_string(loss) +
+           ", gradient norm " + std::to_string(grad_norm) +
+           (where.empty() ? std::string() : ", first non-finite gradient in " + where) +
+           "; the weights are still those of step " + std::to_string(step - 1) +
+           ". Lower " + task_.name() + ".training.lr or clip_grad, or train " +
+           (task_.name() == "mean_flow" ? "the cmt stage longer" : "in fp32") + ", and start again: it resumes from the last checkpoint";
+  }
+
+  void save() {
+    clock_.update(progress_);
+    if (!worker_.isLeader()) return;
+    const auto saved = store_.save(state(), progress_, settings().keep_checkpoints);
+    if (!saved) throw std::runtime_error(saved.error().message);
+    run_.publish(base::CheckpointSaved{task_.name(), progress_.step, saved->relative_path, saved->bytes, saved->seconds});
+  }
+
+  void obey(Control control, StepReporter& reporter) {
+    if (control == Control::kPause) control = pause();
+    switch (control) {
+      case Control::kSaveNow: return save();
+      case Control::kChangeSetting: return changeSetting(reporter);
+      case Control::kStopAndSave:
+        if (worker_.isLeader()) run_.setState(base::RunState::kStopping);
+        save();
+        worker_.barrier();
+        throw RunInterrupted{true};
+      case Control::kDiscard:
+        if (worker_.isLeader()) run_.setState(base::RunState::kStopping);
+        worker_.barrier();
+        throw RunInterrupted{false};
+      default: return;
+    }
+  }
+
+  /// Holds at the step boundary with everything resident. The leader's decisions reach the other ranks by broadcasts, which also
+  /// keep their collectives from timing out.
+  Control pause() {
+    clock_.update(progress_);
+    if (worker_.isLeader()) run_.setState(base::RunState::kPaused);
+    for (;;) {
+      auto code = torch::tensor(static_cast<std::int64_t>(worker_.isLeader() ? run_.waitControl() : Control::kContinue));
+      worker_.broadcast(code);
+      const auto control = static_cast<Control>(code.item<std::int64_t>());
+      if (control == Control::kSaveNow) {
+        save();
+      } else if (control == Control::kChangeSetting) {
+        applySetting();
+      } else if (control != Control::kPause) {  // kContinue: go on; or one of the two ways to stop
+        clock_.start(progress_);
+        if (worker_.isLeader() && control == Control::kContinue) run_.setState(base::RunState::kRunning);
+        return control;
+      }
+    }
+  }
+
+  void changeSetting(StepReporter& reporter) {
+    applySetting();
+    reporter.setTotalSteps(settings().steps);
+    reporter.setLogEvery(settings().log_every);
+    progress_.total_steps = settings().steps;
+  }
+
+  void applySetting() {
+    base::ChangeSetting change = worker_.isLeader() ? run_.takeSetting() : base::ChangeSetting{};
+    change.key = broadcastText(worker_, change.key);
+    change.value = broadcastText(worker_, change.value);
+    const auto old_value = base::getValue(config_, change.key);
+    const bool is_live = change.key.find(".training.") != std::string::npos || change.key.rfind("watch.", 0) == 0;
+    const auto applied = !old_value ? base::Result<void>(old_value.error())
+                         : is_live  ? base::setValue(config_, change.key, change.value)
+                                    : base::Result<void>(base::Error{change.key + " cannot change while the run is going; stop it and start it with " +
+                                                                     change.key + "=" + change.value});
+    if (!worker_.isLeader()) return;
+    if (!applied) return run_.log("error", applied.error().message);
+    if (const auto written = base::writeFileAtomically(run_.folder().config(), base::toYaml(config_)); !written) run_.log("error", written.error().message);
+    run_.publish(base::SettingChanged{task_.name(), progress_.step, change.key, *old_value, change.value});
+  }
+
+  /// Adds wall and CPU time spent training to the stage's totals.
+  class StageClock {
+   public:
+    void start(const StageProgress& progress) {
+      wall_before_ = progress.wall_seconds;
+      cpu_before_ = progress.cpu_seconds;
+      wall_start_ = std::chrono::steady_clock::now();
+      cpu_start_ = core::processCpuSeconds();
+    }
+    void update(StageProgress& progress) const {
+      progress.wall_seconds = wall_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start_).count();
+      progress.cpu_seconds = cpu_before_ + core::processCpuSeconds() - cpu_start_;
+    }
+
+   private:
+    double wall_before_ = 0, cpu_before_ = 0, cpu_start_ = 0;
+    std::chrono::steady_clock::time_point wall_start_;
+  };
+
+  StageTask& task_;
+  base::RunConfig& config_;
+  const Worker& worker_;
+  RunContext& run_;
+  NamedTensors parameters_;
+  std::vector<torch::Tensor> trainable_;
+  Ema ema_;
+  AdamW optimizer_;
+  CheckpointStore store_;
+  LiveWatch watch_;
+  std::unique_ptr<GradientReducer> reducer_;
+  std::vector<std::string> scalar_names_;
+  StageProgress progress_;
+  StageClock clock_;
+  double schedule_lr_ = 0;
+};
+
+}  // namespace
+
+void runStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run) {
+  StageLoop loop(task, config, worker, run);
+  loop.run();
+  if (!worker.isLeader()) return;
+  task.finish();
+  run.publish(base::StageFinished{task.name(), loop.progress().step, loop.wallSeconds(), loop.cpuSeconds()});
+}
+
+}  // namespace meanflow::training

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/base/config/run_config.h"
+#include "core/base/events/fan_out_sink.h"
+#include "core/base/run/inbox.h"
+#include "core/base/run/run_folder.h"
+#include "training/run/command_queue.h"
+#include "training/workers/worker.h"
+
+namespace meanflow::training {
+
+class LivePainter;
+class SamplingWorker;
+
+/// What all ranks do at a step boundary, decided by the leader.
+enum class Control : int { kContinue = 0, kPause, kStopAndSave, kDiscard, kSaveNow, kChangeSetting };
+
+/// Leaving a run before its end; carried as an exception through the stages, caught by TrainingRun.
+struct RunInterrupted {
+  bool is_saved = true;
+};
+
+/// A non-finite loss or gradient; what() names the step and the tensor.
+struct Diverged : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What the stages of one run share: folder, events, commands, state. Events are published by the leading worker only.
+class RunContext {
+ public:
+  RunContext(const base::RunFolder& folder, base::FanOutSink& events, CommandQueue& commands);
+
+  const base::RunFolder& folder() const { return folder_; }
+  void publish(base::TrainingEvent event) const;
+  void log(const std::string& level, const std::string& text) const;
+
+  base::RunState state() const { return state_.load(); }
+  /// Publishes StateChanged; throws std::logic_error on a transition that run_state.h does not allow.
+  void setState(base::RunState next);
+
+  /// The leader's decision for this step boundary: from the queue, then from the run folder's inbox (looked at twice a
+  /// second at most). A ChangeSetting waits in takeSetting().
+  Control pollControl();
+  /// Blocks up to 200 ms for the next decision while paused.
+  Control waitControl();
+  base::ChangeSetting takeSetting();
+
+  /// The stage being worked on, for messages; set by the leader.
+  void setStage(const std::string& stage);
+  std::string currentStage() const;
+
+  SamplingWorker* sampling = nullptr;         ///< Makes live pictures; may be null.
+  std::shared_ptr<LivePainter> painter;       ///< What the sampling worker paints with; may be null.
+
+ private:
+  Control decide(const base::Command& command);
+
+  const base::RunFolder& folder_;
+  base::FanOutSink& events_;
+  CommandQueue& commands_;
+  base::Inbox inbox_;
+  mutable std::mutex stage_mutex_;
+  std::string stage_;
+  std::atomic<base::RunState> state_{base::RunState::kIdle};
+  base::ChangeSetting setting_;
+  std::chrono::steady_clock::time_point inbox_checked_{};
+};
+
+}  // namespace meanflow::training

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/run/training_run.h"
+
+#include <torch/version.h>
+
+#include <filesystem>
+
+#include "core/base/config/config_io.h"
+#include "core/base/events/event_log.h"
+#include "core/base/run/atomic_file.h"
+#include "core/base/run/environment.h"
+#include "core/data/dataset.h"
+#include "core/device/device.h"
+#include "training/loop/step_loop.h"
+#include "training/report/scoring.h"
+#include "training/run/record_sinks.h"
+#include "training/run/run_context.h"
+#include "training/sampling/live_painter.h"
+#include "training/stages/workspace.h"
+#include "training/workers/worker.h"
+
+namespace meanflow::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::int64_t plannedSteps(const base::RunConfig& config, const std::string& stage) {
+  if (stage == "encoder") return config.encoder.training.steps;
+  if (stage == "decoder") return config.decoder.training.steps;
+  if (stage == "teacher") return config.teacher.training.steps;
+  if (stage == "cmt" || stage == "control") return config.cmt.training.steps;
+  if (stage == "mean_flow") return config.mean_flow.training.steps;
+  return config.evaluation.judge.steps;  // report: the judge is what trains there
+}
+
+base::Result<void> checkDevice(const base::RunConfig& config) {
+  try {
+    const auto device = core::resolveDevice(config.device);
+    if (device.is_cuda() && config.num_workers > 1)
+      return base::Error{"num_workers " + std::to_string(config.num_workers) + " on a GPU is not supported yet; set num_workers to 1", base::ErrorKind::kUsage};
+    if (config.precision == "bf16")
+      return base::Error{"precision bf16 is not supported by this version's training; use fp32 or tf32", base::ErrorKind::kUsage};
+    return {};
+  } catch (const std::exception& error) {
+    return base::Error{error.what(), base::ErrorKind::kUsage};
+  }
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunRequest& request,
+                                                                std::vector<std::shared_ptr<base::EventSink>> sinks) {
+  core::initialiseTorch();
+  const fs::path path = request.run_folder;
+  const bool is_resumed = base::RunFolder::isRunFolder(path);
+  if (is_resumed) {
+    auto folder = base::RunFolder::open(path);
+    if (!folder) return folder.error();
+    if (auto locked = folder->lock(); !locked) return locked.error();
+    auto config = folder->readConfig();
+    if (!config) return config.error();
+    for (const auto& assignment : request.overrides)
+      if (auto set = base::applyOverride(*config, assignment); !set) return set.error();
+    if (auto usable = checkDevice(*config); !usable) return usable.error();
+    if (auto swept = folder->sweepTemporaries(); !swept) return swept.error();
+    if (auto written = base::writeFileAtomically(folder->config(), base::toYaml(*config)); !written) return written.error();
+    return std::unique_ptr<TrainingRun>(
+        new TrainingRun(std::move(*folder), std::move(*config), true, request.start_paused, std::move(sinks)));
+  }
+  if (request.config.empty())
+    return base::Error{path.string() + " is not a run folder (it has no config.yaml); name a configuration to start a new run there",
+                       base::ErrorKind::kUsage};
+  auto config = base::loadConfig(request.config, request.overrides);
+  if (!config) return config.error();
+  if (auto usable = checkDevice(*config); !usable) return usable.error();
+  auto folder = base::RunFolder::create(path, *config);
+  if (!folder) return folder.error();
+  return std::unique_ptr<TrainingRun>(
+      new TrainingRun(std::move(*folder), std::move(*config), false, request.start_paused, std::move(sinks)));
+}
+
+TrainingRun::TrainingRun(base::RunFolder folder, base::RunConfig config, bool is_resumed, bool start_paused,
+                         std::vector<std::shared_ptr<base::EventSink>> sinks)
+    : folder_(std::move(folder)),
+      config_(std::move(config)),
+      is_resumed_(is_resumed),
+      events_(openRecord(folder_, sinks)),
+      sampling_([this](const std::string& message) { events_->post(base::LogMessage{"warn", "a live picture failed: " + message}); }),
+      context_(std::make_unique<RunContext>(folder_, *events_, commands_)) {
+  if (start_paused) commands_.push(base::Pause{});
+}
+
+TrainingRun::~TrainingRun() = default;
+
+base::RunState TrainingRun::state() const { return context_->state(); }
+
+base::Result<RunEnd> TrainingRun::run() {
+  std::string stage;
+  auto fail = [&](const std::string& what, bool is_diverged) {
+    context_->publish(base::RunFailed{context_->currentStage(), 0, what, is_diverged});
+    context_->setState(base::RunState::kFailed);
+    return base::Error{what, is_diverged ? base::ErrorKind::kDiverged : base::ErrorKind::kFailed};
+  };
+  try {
+    context_->setState(base::RunState::kStarting);
+    trainAndReport();
+    sampling_.drain();
+    context_->publish(base::RunFinished{"finished"});
+    context_->setState(base::RunState::kFinished);
+    return RunEnd::kFinished;
+  } catch (const RunInterrupted& interrupted) {
+    context_->publish(base::RunFinished{interrupted.is_saved ? "stopped" : "discarded"});
+    context_->setState(base::RunState::kStopped);
+    return interrupted.is_saved ? RunEnd::kStopped : RunEnd::kDiscarded;
+  } catch (const Diverged& diverged) {
+    return fail(diverged.what(), true);
+  } catch (const c10::Error& error) {
+    return fail(error.what_without_backtrace(), false);
+  } catch (const std::exception& error) {
+    return fail(error.what(), false);
+  }
+}
+
+void TrainingRun::trainAndReport() {
+  const auto device = core::resolveDevice(config_.device);
+  const int num_workers = resolveNumWorkers(config_.num_workers, device);
+  if (config_.precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
+
+  context_->publish(base::Progress{"preparing data", 0, 1});
+  auto loaded = core::loadDataset(config_.data);
+  if (!loaded) throw std::runtime_error(loaded.error().message);
+  const auto data = std::make_shared<const core::ImageDataset>(std::move(*loaded));
+  context_->publish(base::Progress{"preparing data", 1, 1});
+
+  base::RunStarted started;
+  started.run_name = folder_.name();
+  started.seed = static_cast<std::uint64_t>(config_.seed);
+  started.device = device.str();
+  started.num_workers = num_workers;
+  started.is_resumed = is_resumed_;
+  started.stages = config_.stages;
+  for (const auto& stage : config_.stages) started.stage_steps.push_back(plannedSteps(config_, stage));
+  started.class_names = data->class_names;
+  context_->publish(started);
+  writeClassNames(folder_, data->class_names);
+  if (auto written = base::writeEnvironment(folder_.environment(), {.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}},
+                                                                    .devices = std::vector<std::string>(num_workers, device.str())});
+      !written)
+    throw std::runtime_error(written.error().message);
+
+  context_->sampling = &sampling_;
+  context_->painter = std::make_shared<LivePainter>(config_, folder_, data, *events_);
+  context_->setState(base::RunState::kRunning);
+  runWorkers(num_workers, device, [&](Worker& worker) {
+    Workspace workspace(config_, data, worker, *context_);
+    for (const auto& stage : config_.stages) {
+      if (worker.isLeader()) context_->setStage(stage);
+      if (stage == "report") {
+        scoreRun(workspace);
+      } else {
+        const auto task = makeStageTask(stage, workspace);
+        runStage(*task, workspace.config(), worker, *context_);
+      }
+      worker.barrier();
+    }
+  });
+}
+
+}  // namespace meanflow::training

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/sampling/generator.h"
+
+#include <algorithm>
+
+#include "core/data/image_io.h"
+#include "core/flow/guidance.h"
+#include "core/flow/mean_flow_sampler.h"
+#include "core/flow/noise.h"
+#include "core/flow/ode_solver.h"
+#include "core/flow/time_schedule.h"
+#include "training/run/record_sinks.h"
+
+namespace meanflow::training {
+namespace {
+
+constexpr std::int64_t kBatch = 20;  // small enough that the first images of a grid appear at once
+
+/// "cmt/checkpoints/step_00000400" -> ("cmt", 400).
+base::Result<std::pair<std::string, std::int64_t>> parseCheckpoint(const std::string& text) {
+  const auto slash = text.find("/checkpoints/step_");
+  const auto digits = slash == std::string::npos ? std::string() : text.substr(slash + 18);
+  if (slash == 0 || digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) || digits.size() > 12)
+    return base::Error{"'" + text + "' does not name a checkpoint; expected STAGE/checkpoints/step_N", base::ErrorKind::kUsage};
+  return std::pair{text.substr(0, slash), std::stoll(digits)};
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Generator>> Generator::open(const std::string& run_folder, torch::Device device) {
+  auto folder = base::RunFolder::open(run_folder);
+  if (!folder) return folder.error();
+  auto config = folder->readConfig();
+  if (!config) return config.error();
+  auto names = readClassNames(*folder);
+  if (!names) return names.error();
+  if (folder->listCheckpoints("decoder").empty())
+    return base::Error{run_folder + " has no trained decoder yet, so there is nothing to make images with; train it first"};
+  return std::unique_ptr<Generator>(new Generator(std::move(*folder), std::move(*config), std::move(*names), device));
+}
+
+Generator::Generator(base::RunFolder folder, base::RunConfig config, std::vector<std::string> class_names, torch::Device device)
+    : folder_(std::move(folder)), config_(std::move(config)), class_names_(std::move(class_names)), device_(device) {}
+
+base::Result<void> Generator::check(const base::SampleRequest& request) const {
+  if (request.labels.empty()) return base::Error{"no class was asked for", base::ErrorKind::kUsage};
+  if (request.labels.size() != request.noise_indices.size())
+    return base::Error{"a request needs one noise index a label", base::ErrorKind::kUsage};
+  if (request.nfe < 1 || request.nfe > 10000)
+    return base::Error{"nfe " + std::to_string(request.nfe) + " is out of range; use 1 to 10000", base::ErrorKind::kUsage};
+  const auto num_classes = static_cast<std::int64_t>(class_names_.size());
+  for (const auto label : request.labels) {
+    if (label >= 0 && label < num_classes) continue;
+    std::string known;
+    for (std::int64_t i = 0; i < num_classes && i < 12; ++i) known += (i ? ", " : "") + std::to_string(i) + " " + class_names_[i];
+    return base::Error{"class " + std::to_string(label) + " is out of range; this run knows " + std::to_string(num_classes) + " classes: " + known +
+                           (num_classes > 12 ? ", ..." : ""),
+                       base::ErrorKind::kUsage};
+  }
+  if (!request.checkpoint.empty())
+    if (const auto parsed = parseCheckpoint(request.checkpoint); !parsed) return parsed.error();
+  return {};
+}
+
+core::VelocityField Generator::teacherField(const base::SampleRequest& request) {
+  const auto key = std::to_string(folder_.listCheckpoints("teacher").size()) + (request.use_ema ? "ema" : "model");
+  if (!teacher_ || teacher_key_ != key) {
+    teacher_ = makeTeacher(config_, static_cast<std::int64_t>(class_names_.size()));
+    loadStageWeights(*teacher_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
+    freeze(*teacher_);
+    teacher_->to(device_);
+    teacher_key_ = key;
+  }
+  base::GuidanceConfig guidance;
+  guidance.scale = request.guidance_scale;
+  return core::classifierFreeGuidance(core::velocityField(teacher_), guidance, static_cast<std::int64_t>(class_names_.size()));
+}
+
+core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
+  std::string stage = newestStudentStage(folder_);
+  std::int64_t step = -1;
+  if (!request.checkpoint.empty()) std::tie(stage, step) = parseCheckpoint(request.checkpoint).value();
+  if (stage.empty())
+    throw std::runtime_error(folder_.root().string() + " has no trained student yet; sample the teacher (--teacher), or train the cmt stage");
+  const auto entries = folder_.listCheckpoints(stage);
+  if (step < 0 && !entries.empty()) step = entries.back().step;
+  const auto key = stage + std::to_string(step) + (request.use_ema ? "ema" : "model");
+  if (!student_ || student_key_ != key) {
+    student_ = loadStudent(config_, folder_, stage, static_cast<std::int64_t>(class_names_.size()), device_,
+                           request.use_ema ? Weights::kEma : Weights::kModel, step);
+    student_key_ = key;
+  }
+  return core::flowMap(student_);
+}
+
+void Generator::make(const base::SampleRequest& request, const std::function<void(int, const base::Image8&)>& deliver,
+                     const std::function<bool()>& is_cancelled) {
+  const torch::InferenceMode guard;
+  if (!codec_) codec_ = loadCodec(config_, folder_, device_);
+  const auto shape = latentShape(config_);
+  const auto grid = core::TimeSchedule(config_.teacher.time, shape.dim()).grid(request.nfe + 1);
+  const auto total = static_cast<std::int64_t>(request.labels.size());
+  const auto field = request.use_teacher ? teacherField(request) : core::VelocityField{};
+  const auto map = request.use_teacher ? core::FlowMap{} : studentMap(request);
+  for (std::int64_t begin = 0; begin < total && !is_cancelled(); begin += kBatch) {
+    const auto count = std::min(kBatch, total - begin);
+    const auto indices = std::span(request.noise_indices).subspan(begin, count);
+    const auto z = core::noise(request.seed, core::Stream::kSampleNoise, indices, shape.sizes()).to(device_);
+    const auto y = torch::tensor(std::vector<std::int64_t>(request.labels.begin() + begin, request.labels.begin() + begin + count)).to(device_);
+    const auto latent = request.use_teacher ? core::solveOde(field, z, y, grid, {.keep_states = false}).final()
+                                            : core::sampleMeanFlow(map, z, y, request.nfe);
+    const auto images = core::toImages(codec_->decode(latent));
+    for (std::int64_t i = 0; i < count; ++i) deliver(static_cast<int>(begin + i), images[i]);
+  }
+}
+
+}  // namespace meanflow::training

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace meanflow::training {
+
+/// One low-priority thread that makes pictures beside training: live grids from snapshots of the averaged weights, and what
+/// a person asks for. Training never waits for it. What a person asks for goes first; a newer request cancels the older one,
+/// and of waiting live jobs with the same key only the newest is done.
+class SamplingWorker {
+ public:
+  /// `on_error` is told the message of a job that threw; called on the worker's thread.
+  explicit SamplingWorker(std::function<void(const std::string&)> on_error);
+  ~SamplingWorker();  ///< Finishes the job at hand, drops the rest, joins.
+
+  using Cancelled = std::shared_ptr<const std::atomic<bool>>;
+  void submitLive(const std::string& key, std::function<void()> job);
+  void submitRequest(std::function<void(const Cancelled& cancelled)> job);
+
+  /// CPU seconds spent on live jobs so far.
+  double liveCpuSeconds() const { return live_cpu_seconds_.load(); }
+  /// Waits until no job waits or runs.
+  void drain();
+
+ private:
+  void work(const std::stop_token& stop);
+
+  std::function<void(const std::string&)> on_error_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::pair<std::string, std::function<void()>>> live_;
+  std::function<void(const Cancelled&)> request_;
+  std::shared_ptr<std::atomic<bool>> request_cancelled_;
+  bool is_busy_ = false;
+  std::atomic<double> live_cpu_seconds_{0};
+  std::jthread thread_;
+};
+
+}  // namespace meanflow::training

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/objectives/mean_flow.h"
+#include "training/stages/tasks.h"
+
+namespace meanflow::training {
+namespace {
+
+core::VelocitySource velocitySource(Workspace& workspace) {
+  const auto& config = workspace.config().mean_flow;
+  core::VelocityField teacher;
+  if (core::VelocitySource::needsTeacher(config))
+    teacher = core::classifierFreeGuidance(core::velocityField(workspace.teacher()), config.guidance, workspace.numClasses());
+  return core::VelocitySource::fromConfig(config, teacher);
+}
+
+/// MeanFlow distillation (w = teacher velocity), training (w = noise - data) or a mixture, by configuration.
+class MeanFlowTask final : public StageTask {
+ public:
+  explicit MeanFlowTask(Workspace& workspace)
+      : workspace_(workspace),
+        config_(workspace.config().mean_flow),
+        network_(makeStudent(workspace.config(), workspace.numClasses())),
+        objective_(core::meanFlowOptions(config_, workspace.numClasses()), workspace.schedule(), velocitySource(workspace)),
+        sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed() + 1) {
+    network_->to(workspace.device());
+    // From CMT where it was run; else from the teacher, which is what CMT is there to improve on.
+    if (!workspace.run().folder().listCheckpoints("cmt").empty())
+      loadStageWeights(*network_, workspace.run().folder(), "cmt");
+    else
+      core::copyMatching(*workspace.teacher(), *network_);
+  }
+
+  std::string name() const override { return "mean_flow"; }
+  const base::TrainingConfig& settings() const override { return config_.training; }
+  std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
+
+  core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
+    const auto indices = pick(sampler_.batch(step), positions);
+    const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
+                                     workspace_.latent().sizes(), workspace_.device());
+    return objective_.evaluate(core::flowMap(network_), workspace_.trainLatents(indices), workspace_.trainLabels(indices), draws);
+  }
+
+ private:
+  Workspace& workspace_;
+  const base::MeanFlowConfig& config_;
+  core::DiTwDDTHead network_;
+  core::MeanFlow objective_;
+  core::EpochSampler sampler_;
+};
+
+}  // namespace
+
+std::unique_ptr<StageTask> makeMeanFlowTask(Workspace& workspace) { return std::make_unique<MeanFlowTask>(workspace); }
+
+}  // namespace meanflow::training

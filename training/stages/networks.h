@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/config/run_config.h"
+#include "core/base/run/run_folder.h"
+#include "core/latents/rae_codec.h"
+#include "core/models/ddt.h"
+#include "core/models/masked_autoencoder.h"
+#include "core/models/vit_decoder.h"
+#include "core/objectives/velocity_source.h"
+#include "training/optim/named_tensors.h"
+
+namespace meanflow::training {
+
+/// Shape of the latent space of a configuration.
+struct LatentShape {
+  std::int64_t channels = 0, side = 0;
+  std::int64_t dim() const { return channels * side * side; }
+  std::vector<std::int64_t> sizes() const { return {channels, side, side}; }
+};
+LatentShape latentShape(const base::RunConfig& config);
+
+// Freshly initialised networks. The start depends on (config.seed, name of the network) alone, also when several threads
+// build at once.
+core::MaskedAutoencoder makeEncoder(const base::RunConfig& config);
+core::VitDecoder makeDecoder(const base::RunConfig& config);
+core::DiTwDDTHead makeTeacher(const base::RunConfig& config, std::int64_t num_classes);
+core::DiTwDDTHead makeStudent(const base::RunConfig& config, std::int64_t num_classes);
+
+enum class Weights { kEma, kModel };
+
+/// Copies the newest readable checkpoint of `stage` (or the one at `step`, if not negative) into `module`. Throws
+/// std::runtime_error naming the file and the tensors that do not fit, or the stage that has to run first.
+void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, const std::string& stage,
+                      Weights weights = Weights::kEma, std::int64_t step = -1);
+
+/// Copies averages by name over the module's parameters.
+void copyAverages(torch::nn::Module& module, const NamedTensors& averages);
+
+/// Latent statistics a finished decoder stage left in the run folder.
+void saveLatentStatistics(const base::RunFolder& folder, const core::LatentStatistics& statistics);
+core::LatentStatistics loadLatentStatistics(const base::RunFolder& folder);
+
+/// The trained autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
+std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder, torch::Device device);
+
+/// The trained teacher (averages), evaluation mode, frozen.
+core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes, torch::Device device);
+/// The student as `stage` left it.
+core::DiTwDDTHead loadStudent(const base::RunConfig& config, const base::RunFolder& folder, const std::string& stage,
+                              std::int64_t num_classes, torch::Device device, Weights weights = Weights::kEma, std::int64_t step = -1);
+
+/// Freezes a module: evaluation mode, no gradients.
+void freeze(torch::nn::Module& module);
+
+/// Stage whose student weights are the run's best: mean_flow if it has a checkpoint, else cmt. Empty when there is neither.
+std::string newestStudentStage(const base::RunFolder& folder);
+
+}  // namespace meanflow::training

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/config/run_config.h"
+#include "core/objectives/loss_terms.h"
+
+namespace meanflow::training {
+
+class Workspace;
+class RunContext;
+class Worker;
+
+/// One worker's part of a stage: its network, data and objective. The loop around it (step_loop.h) does backward,
+/// reduction, clipping, optimiser, EMA, events and checkpoints.
+class StageTask {
+ public:
+  virtual ~StageTask() = default;
+
+  virtual std::string name() const = 0;
+  virtual const base::TrainingConfig& settings() const = 0;
+  /// The network being trained; what is checkpointed and averaged.
+  virtual std::shared_ptr<torch::nn::Module> module() = 0;
+  /// Called on every rank before the first step of this process, at the step training (re)starts from.
+  virtual void begin(std::int64_t step) { (void)step; }
+  /// Mean loss over the samples at `positions` of the global batch of 0-based step `step`. Randomness depends on (seed,
+  /// step, position) alone.
+  virtual core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) = 0;
+  /// Writes into the stage's folder what later stages need beside the weights. Leader only, at the end.
+  virtual void finish() {}
+};
+
+/// Builds the task of a stage by name ("encoder", ..., "mean_flow", "control").
+std::unique_ptr<StageTask> makeStageTask(const std::string& stage, Workspace& workspace);
+
+}  // namespace meanflow::training
