@@ -26,7 +26,11 @@ endforeach()
 # libtorch_cuda.so is opened at run time where there is a driver (core/device): a CPU machine never pays for loading it.
 add_library(studio_torch INTERFACE)
 add_library(studio::torch ALIAS studio_torch)
-target_include_directories(studio_torch SYSTEM INTERFACE
+# The wheel carries newer fmt headers than the library that spdlog is linked with: spdlog's come first.
+find_path(FMT_INCLUDE_DIR fmt/format.h REQUIRED)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/first_include)
+file(CREATE_LINK ${FMT_INCLUDE_DIR}/fmt ${CMAKE_BINARY_DIR}/first_include/fmt SYMBOLIC)
+target_include_directories(studio_torch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/first_include
   ${STUDIO_TORCH_DIR}/include ${STUDIO_TORCH_DIR}/include/torch/csrc/api/include)
 target_compile_definitions(studio_torch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
 target_link_libraries(studio_torch INTERFACE torch_cpu c10 Threads::Threads)
