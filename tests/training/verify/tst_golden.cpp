@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <torch/torch.h>
+
+#include <QTest>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/studio_test.h"
+#include "training/verify/verify_case.h"
+
+using meanflow::testing::testsFolder;
+using namespace meanflow::training;
+
+namespace {
+
+// Cases that must be among the golden files and must have a runner.
+constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "ddt_dh_qknorm_mlp_ln",
+                                     "ddt_dh_given_s",  "lightningdit_p1",   "ddt_dh_qknorm_rms_nopos",
+                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired"};
+
+std::vector<std::string> caseFolders() {
+  std::vector<std::string> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(testsFolder() + "/golden")) {
+    if (std::filesystem::exists(entry.path() / "case.json")) folders.push_back(entry.path().string());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+std::string caseName(const std::string& folder) {
+  std::ifstream stream(folder + "/case.json");
+  return nlohmann::json::parse(stream).at("case").get<std::string>();
+}
+
+}  // namespace
+
+class TestGolden : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void hasARunnerAndAFolderForEveryRequiredCase() {
+    std::set<std::string> present;
+    for (const auto& folder : caseFolders()) present.insert(caseName(folder));
+    for (const auto* required : kRequired) {
+      QVERIFY2(findRunner(required), required);
+      QVERIFY2(present.contains(required), required);
+    }
+  }
+
+  void matchesTheReference_data() {
+    QTest::addColumn<QString>("folder");
+    for (const auto& folder : caseFolders()) {
+      const auto name = caseName(folder);
+      if (findRunner(name)) QTest::newRow(name.c_str()) << QString::fromStdString(folder);
+    }
+  }
+  void matchesTheReference() {
+    QFETCH(QString, folder);
+    const auto report = verifyCase(folder.toStdString());
+    qInfo("%s", report.summary().c_str());
+    QVERIFY2(!report.comparisons.empty(), report.error.c_str());
+    QVERIFY2(report.pass(), report.summary().c_str());
+    for (const auto& name : report.unchecked) qWarning("not compared: %s", name.c_str());
+  }
+
+  void reportsAWrongTensor() {
+    // A checker that passes everything would make every row above meaningless.
+    const auto folder = openCase(testsFolder() + "/golden/ddt_dh").value();
+    CaseChecker checker(folder);
+    checker.check("out", folder.io("out") * 1.001);
+    checker.check("loss", folder.io("loss"));
+    const auto report = checker.finish();
+    QVERIFY(!report.comparisons[0].pass);
+    QVERIFY(report.comparisons[1].pass);
+    QVERIFY(!report.pass());
+    QVERIFY(!report.unchecked.empty());
+  }
+
+  void saysWhyAFolderCannotBeRun() {
+    const auto report = verifyCase(testsFolder() + "/golden/no_such_case");
+    QVERIFY(!report.pass());
+    QVERIFY(report.error.find("case.json") != std::string::npos);
+  }
+};
+
+STUDIO_TEST(TestGolden)
+#include "tst_golden.moc"

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/verify/tolerances.h"
+
+#include <array>
+#include <string_view>
+
+namespace meanflow::training {
+namespace {
+
+// Exceptions that a case.json states in words. A row applies where the case's name starts with `case_prefix` and the
+// tensor's name contains `tensor_part`; the first match wins. Never looser than what the case's notes allow.
+struct Exception {
+  std::string_view case_prefix;
+  std::string_view tensor_part;
+  torch::ScalarType dtype;
+  Tolerance tolerance;
+};
+constexpr std::array<Exception, 0> kExceptions = {};
+
+constexpr Tolerance kFloat32Default = {.rtol = 1e-4, .atol = 2e-5, .floor = 1e-9};
+constexpr Tolerance kFloat64Default = {.rtol = 1e-9, .atol = 1e-10, .floor = 1e-13};
+
+}  // namespace
+
+Tolerance toleranceFor(const CaseFolder& folder, const std::string& tensor_name, const torch::Tensor& expected) {
+  if (!expected.is_floating_point()) return {};
+  for (const auto& row : kExceptions) {
+    if (folder.name.rfind(row.case_prefix, 0) == 0 && tensor_name.find(row.tensor_part) != std::string::npos &&
+        expected.scalar_type() == row.dtype) {
+      return row.tolerance;
+    }
+  }
+  const bool is_double = expected.scalar_type() == torch::kFloat64;
+  auto tolerance = is_double ? kFloat64Default : kFloat32Default;
+  const auto all = folder.description.value("tolerances", nlohmann::json::object());
+  const auto* key = is_double ? "float64" : "float32";
+  if (all.is_object() && all.contains(key) && all[key].is_object()) {
+    tolerance.rtol = all[key].value("rtol", tolerance.rtol);
+    tolerance.atol = all[key].value("atol", tolerance.atol);
+  }
+  return tolerance;
+}
+
+}  // namespace meanflow::training
