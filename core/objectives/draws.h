@@ -7,7 +7,7 @@
 
 namespace meanflow::core {
 
-/// All randomness of one training step. Members an objective does not need stay undefined; golden cases and replays fill
+/// All randomness of one training step, on the CPU but for `eps`. Members an objective does not need stay undefined; golden cases and replays fill
 /// them with recorded values.
 struct Draws {
   torch::Tensor label_uniforms;          ///< [B]; a label becomes the null label where it is below the dropout rate.
@@ -30,11 +30,12 @@ struct DrawNeeds {
 
 /// Draws for the samples at `positions` of the global batch of optimizer step `step`, from the counter-based generator keyed
 /// by (seed, step, position): the global batch's draws do not depend on how it is spread over workers.
-/// sample_shape = [C, H, W]. Made on the CPU and moved to `device`.
+/// sample_shape = [C, H, W]. `eps` is moved to `device`; the short vectors stay on the CPU, so that objectives can look at
+/// times without waiting for a device, and move what they need.
 Draws drawFor(const DrawNeeds& needs, std::uint64_t seed, std::int64_t step, std::span<const std::int64_t> positions,
               torch::IntArrayRef sample_shape, const torch::Device& device = torch::kCPU);
 
-/// y with label b replaced by `null_label` where uniforms[b] < rate; y itself when the rate is 0.
+/// y with label b replaced by `null_label` where uniforms[b] < rate, on y's device; y itself when the rate is 0.
 torch::Tensor dropLabels(const torch::Tensor& y, const torch::Tensor& uniforms, double rate, std::int64_t null_label);
 
 }  // namespace meanflow::core

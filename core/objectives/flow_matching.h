@@ -24,6 +24,9 @@ class FlowMatching {
   DrawNeeds needs() const;
   /// x [B, C, H, W] data latents, y [B] labels.
   LossTerms evaluate(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& y, const Draws& draws) const;
+  /// The loss at given times t [B] with labels that have been dropped already.
+  LossTerms evaluateAt(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& eps, const torch::Tensor& t,
+                       const torch::Tensor& y) const;
 
  private:
   FlowMatchingOptions options_;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/objectives/flow_matching.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+namespace meanflow::core {
+namespace {
+
+/// Half the squared diffusion coefficient of the path's forward SDE.
+torch::Tensor halfDiffusion(const PathCoefficients& path) {
+  return path.d_alpha / path.alpha * path.sigma.square() - path.sigma * path.d_sigma;
+}
+
+torch::Tensor lossWeight(LossWeight weight, const PathCoefficients& path) {
+  switch (weight) {
+    case LossWeight::kVelocity:
+      return (halfDiffusion(path) / path.sigma).square();
+    case LossWeight::kLikelihood:
+      return halfDiffusion(path) / path.sigma.square();
+    case LossWeight::kNone:
+      break;
+  }
+  return torch::ones_like(path.sigma);
+}
+
+}  // namespace
+
+FlowMatching::FlowMatching(FlowMatchingOptions options, TimeSchedule schedule)
+    : options_(options), schedule_(std::move(schedule)) {}
+
+DrawNeeds FlowMatching::needs() const {
+  return {.labels = options_.label_dropout > 0, .eps = true, .times_per_sample = 1};
+}
+
+LossTerms FlowMatching::evaluate(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& y,
+                                 const Draws& draws) const {
+  const auto t = schedule_.fromUniforms(draws.time_uniforms).to(x.options());
+  return evaluateAt(v, x, draws.eps, t, dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes));
+}
+
+LossTerms FlowMatching::evaluateAt(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& eps,
+                                   const torch::Tensor& t, const torch::Tensor& y) const {
+  const auto path = pathCoefficients(options_.path, t);
+  const auto prediction = v(interpolate(path, x, eps), t, y);
+  torch::Tensor err;
+  switch (options_.prediction) {
+    case Prediction::kVelocity:
+      err = (prediction - pathVelocity(path, x, eps)).square();
+      break;
+    case Prediction::kNoise:
+      err = lossWeight(options_.weight, path) * (prediction - eps).square();
+      break;
+    case Prediction::kScore:
+      err = lossWeight(options_.weight, path) * (prediction * path.sigma + eps).square();
+      break;
+  }
+  const auto loss = err.mean();
+  return {.loss = loss, .err_sq = err.detach().flatten(1).sum(1), .t = t, .r = {}, .scalars = {{"mse", loss.detach()}}};
+}
+
+}  // namespace meanflow::core
