@@ -21,7 +21,9 @@ const std::map<std::string, std::string>& rowTitles() {
   return titles;
 }
 
-std::string title(const std::string& key) {
+}  // namespace
+
+std::string rowTitle(const std::string& key) {
   const auto found = rowTitles().find(key);
   if (found != rowTitles().end()) return found->second;
   if (key.rfind("teacher_", 0) != 0) return key;
@@ -29,6 +31,8 @@ std::string title(const std::string& key) {
   const auto steps = key.substr(8, key.size() - 8 - (is_guided ? 7 : 0));
   return "teacher, " + steps + (is_guided ? " steps, guided" : " steps, unguided");
 }
+
+namespace {
 
 std::pair<std::string, double> worstClass(const SampleFigures& row) {
   std::pair<std::string, double> worst = {"", 2};
@@ -76,7 +80,7 @@ std::string toMarkdown(const ReportFigures& f) {
   out += "\n| images from | accuracy | worst class | distance to real | to reconstructions | relative |\n| --- | ---: | --- | ---: | ---: | ---: |\n";
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", title(key), row.accuracy, name, value,
+    out += fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", rowTitle(key), row.accuracy, name, value,
                        row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
   }
   out += "\nDistance: Fréchet distance of the judge's features, against the training images (real) and against their "
@@ -104,7 +108,7 @@ std::string toText(const ReportFigures& f) {
   out += fmt::format("\n  {:<36} {:>8}  {:<14} {:>8} {:>8} {:>9}\n", "images from", "accuracy", "worst class", "to real", "to recon", "relative");
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n", title(key), row.accuracy, fmt::format("{} {:.2f}", name, value),
+    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n", rowTitle(key), row.accuracy, fmt::format("{} {:.2f}", name, value),
                        row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
   }
   out += "\n  floors:";
@@ -119,6 +123,7 @@ std::string toText(const ReportFigures& f) {
 
 base::Result<void> writeReport(const ReportFigures& figures, const std::filesystem::path& folder) {
   if (auto written = base::writeFileAtomically(folder / "report.json", toJson(figures)); !written) return written;
+  if (auto written = base::writeFileAtomically(folder / "report.txt", toText(figures)); !written) return written;
   return base::writeFileAtomically(folder / "report.md", toMarkdown(figures));
 }
 

@@ -52,7 +52,10 @@ std::string toMarkdown(const ReportFigures& figures);
 /// The same table in plain text for a terminal.
 std::string toText(const ReportFigures& figures);
 
-/// Writes report.json and report.md into `folder`.
+/// What a row's key means, in words: "CMT + MFD, 2 steps".
+std::string rowTitle(const std::string& key);
+
+/// Writes report.json, report.md and report.txt into `folder`.
 base::Result<void> writeReport(const ReportFigures& figures, const std::filesystem::path& folder);
 
 }  // namespace meanflow::training

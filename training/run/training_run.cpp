@@ -151,12 +151,13 @@ void TrainingRun::trainAndReport() {
   context_->sampling = &sampling_;
   context_->painter = std::make_shared<LivePainter>(config_, folder_, data, *events_);
   context_->setState(base::RunState::kRunning);
+  const auto board = std::make_shared<ScoringBoard>();
   runWorkers(num_workers, device, [&](Worker& worker) {
     Workspace workspace(config_, data, worker, *context_);
     for (const auto& stage : config_.stages) {
       if (worker.isLeader()) context_->setStage(stage);
       if (stage == "report") {
-        scoreRun(workspace);
+        scoreRun(workspace, *board);
       } else {
         const auto task = makeStageTask(stage, workspace);
         runStage(*task, workspace.config(), worker, *context_);

@@ -13,8 +13,6 @@ std::unique_ptr<StageTask> makeCmtTask(Workspace& workspace);
 /// shows whether distillation earns its place.
 std::unique_ptr<StageTask> makeControlTask(Workspace& workspace);
 std::unique_ptr<StageTask> makeMeanFlowTask(Workspace& workspace);
-/// The judge of the demo's figures, a classifier of real training images.
-std::unique_ptr<StageTask> makeJudgeTask(Workspace& workspace);
 
 /// Seed of a stage's random streams: stages of one run do not share draws.
 std::uint64_t stageSeed(std::uint64_t run_seed, const std::string& stage);

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/report/scoring.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "core/base/events/event_log.h"
+#include "core/base/formats/png.h"
+#include "core/base/run/atomic_file.h"
+#include "core/checkpoint/tensor_file.h"
+#include "core/data/image_io.h"
+#include "core/evaluation/class_accuracy.h"
+#include "core/evaluation/frechet.h"
+#include "core/evaluation/psnr.h"
+#include "core/flow/guidance.h"
+#include "core/flow/mean_flow_sampler.h"
+#include "core/flow/noise.h"
+#include "core/flow/ode_solver.h"
+#include "training/loop/checkpoint_store.h"
+#include "training/report/sample_rows.h"
+#include "training/sampling/live_painter.h"
+#include "training/stages/tasks.h"
+
+namespace meanflow::training {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t kPiece = 125;          // samples of one piece of work
+constexpr std::uint64_t kReportNoise = 1ull << 40;  // noise numbers apart from those of grids and live pictures
+constexpr int kGridScale = 3;
+
+/// A piece of work: latents of one row (or of the fine reference solution), or training the judge.
+struct Piece {
+  int row = 0;  ///< Index into rows; -1 = fine solution; -2 = judge.
+  std::int64_t begin = 0, end = 0;
+};
+
+/// Scores one run on one worker.
+class Scoring {
+ public:
+  Scoring(Workspace& workspace, ScoringBoard& board)
+      : workspace_(workspace),
+        board_(board),
+        config_(workspace.config()),
+        settings_(config_.evaluation),
+        rows_(sampleRows(config_, workspace.run().folder())) {
+    pieces_.push_back({-2, 0, 0});  // first: it cannot be divided
+    const auto split = [&](int row, std::int64_t total) {
+      for (std::int64_t at = 0; at < total; at += kPiece) pieces_.push_back({row, at, std::min(total, at + kPiece)});
+    };
+    split(-1, settings_.latent_error_noises);
+    for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row) split(row, settings_.num_samples);  // costly ones first
+  }
+
+  void run() {
+    const torch::InferenceMode guard;
+    makeLatents();
+    gatherFeatures();
+    measureLatentErrors();
+    const auto psnr = measurePsnr();
+    if (workspace_.worker().isLeader()) write(psnr);
+  }
+
+ private:
+  bool isLeader() const { return workspace_.worker().isLeader(); }
+  std::int64_t numClasses() const { return workspace_.numClasses(); }
+
+  /// The leader looks for commands between pieces; every rank leaves when one stops the run.
+  void obeyCommands() {
+    if (isLeader()) {
+      auto control = workspace_.run().pollControl();
+      if (control == Control::kPause) {
+        workspace_.run().setState(base::RunState::kPaused);
+        while (control == Control::kPause || control == Control::kSaveNow || control == Control::kChangeSetting) control = workspace_.run().waitControl();
+        if (control == Control::kContinue) workspace_.run().setState(base::RunState::kRunning);
+      }
+      if (control == Control::kStopAndSave || control == Control::kDiscard) board_.is_stopped = true;
+    }
+    if (board_.is_stopped) throw RunInterrupted{true};
+  }
+
+  void makeLatents() {
+    latents_.resize(rows_.size());
+    while (true) {
+      obeyCommands();
+      const auto at = board_.next_piece.fetch_add(1);
+      if (at >= static_cast<std::int64_t>(pieces_.size())) break;
+      const Piece& piece = pieces_[at];
+      if (piece.row == -2)
+        trainOrLoadJudge();
+      else if (piece.row == -1)
+        fine_.push_back({piece.begin, fineSolution(piece.begin, piece.end)});
+      else
+        latents_[piece.row].push_back({piece.begin, sampleLatents(rows_[piece.row], piece.begin, piece.end)});
+      workspace_.run().publish(base::Progress{"scoring", static_cast<double>(board_.num_done.fetch_add(1) + 1), static_cast<double>(pieces_.size())});
+    }
+    workspace_.worker().barrier();  // the judge is there, all latents are made
+  }
+
+  void trainOrLoadJudge() {
+    const auto file = workspace_.run().folder().stage("report") / "judge.safetensors";
+    auto judge = std::make_shared<core::Judge>(settings_.judge, numClasses());
+    bool is_loaded = false;
+    if (const auto saved = core::loadTensors(file.string()); saved) {
+      try {
+        judge->loadState(*saved);
+        is_loaded = true;
+      } catch (const std::exception& error) {
+        workspace_.run().log("warn", file.string() + " does not fit, the judge is trained anew: " + error.what());
+      }
+    }
+    if (!is_loaded) {
+      const torch::InferenceMode training(false);
+      core::JudgeTraining options;
+      options.seed = stageSeed(workspace_.seed(), "judge");
+      *judge = core::trainJudge(workspace_.data(), settings_.judge, options);
+      std::error_code ignored;
+      fs::create_directories(file.parent_path(), ignored);
+      if (auto written = core::saveTensors(file.string(), judge->state()); !written) throw std::runtime_error(written.error().message);
+    }
+    board_.judge = judge;
+  }
+
+  torch::Tensor noiseFor(std::int64_t begin, std::int64_t end) const {
+    return core::noise(workspace_.seed(), core::Stream::kSampleNoise, kReportNoise + static_cast<std::uint64_t>(begin), end - begin,
+                       workspace_.latent().sizes())
+        .to(workspace_.device());
+  }
+  torch::Tensor labelsFor(std::int64_t begin, std::int64_t end) const {
+    return torch::arange(begin, end, torch::kInt64).remainder(numClasses()).to(workspace_.device());
+  }
+
+  core::VelocityField teacherField(double scale) {
+    base::GuidanceConfig guidance;
+    guidance.scale = scale;
+    return core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), guidance, numClasses());
+  }
+
+  torch::Tensor fineSolution(std::int64_t begin, std::int64_t end) {
+    // To t = 0: the student's jumps end there too.
+    const auto grid = workspace_.schedule().grid(settings_.fine_steps + 1, 0);
+    return core::solveOde(teacherField(settings_.guidance_scale), noiseFor(begin, end), labelsFor(begin, end), grid, {.keep_states = false}).final();
+  }
+
+  core::DiTwDDTHead student(const std::string& stage) {
+    auto& network = students_[stage];
+    if (!network) {
+      auto loaded = loadStudent(config_, workspace_.run().folder(), stage, numClasses(), workspace_.device());
+      network = std::make_unique<core::DiTwDDTHead>(loaded);
+    }
+    return *network;
+  }
+
+  torch::Tensor sampleLatents(const SampleRow& row, std::int64_t begin, std::int64_t end) {
+    const auto z = noiseFor(begin, end), y = labelsFor(begin, end);
+    if (row.weights == "teacher")
+      return core::solveOde(teacherField(row.guidance_scale), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final();
+    return core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
+  }
+
+  /// Features and predictions of the pieces this rank made, gathered on every rank in order.
+  struct Scored {
+    torch::Tensor features, logits, labels;
+  };
+  Scored score(const torch::Tensor& images, const torch::Tensor& labels) const {
+    const auto features = board_.judge->features(images);
+    return {features, board_.judge->classify(features), labels};
+  }
+
+  /// As an image file would hold them: clamped and truncated to 8 bits.
+  torch::Tensor decodeTo8Bit(const torch::Tensor& latents) {
+    return workspace_.codec().decode(latents).clamp(0, 1).mul(255).to(torch::kUInt8);
+  }
+
+  torch::Tensor gather(const std::vector<torch::Tensor>& parts, std::vector<std::int64_t> trailing, torch::ScalarType dtype) const {
+    auto mine = parts.empty() ? torch::empty([&] { trailing.insert(trailing.begin(), 0); return trailing; }(), dtype) : torch::cat(parts);
+    return workspace_.worker().allGatherRows(mine);
+  }
+
+  void gatherFeatures() {
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      std::vector<torch::Tensor> features, logits, labels;
+      for (const auto& [begin, latents] : latents_[row]) {
+        const auto scored = score(decodeTo8Bit(latents), labelsFor(begin, begin + latents.size(0)));
+        features.push_back(scored.features);
+        logits.push_back(scored.logits);
+        labels.push_back(scored.labels);
+      }
+      scored_.push_back({gather(features, {settings_.judge.features}, torch::kFloat32), gather(logits, {numClasses()}, torch::kFloat32),
+                         gather(labels, {}, torch::kInt64)});
+    }
+    train_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, false);
+    test_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, false);
+    train_recon_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, true);
+    test_recon_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, true);
+  }
+
+  /// Scores this rank's share of real images, or of their reconstructions, and gathers the rest.
+  Scored scoreImages(const torch::Tensor& images, const torch::Tensor& labels, bool is_reconstructed) {
+    const auto features = encodeShared(images, workspace_.worker(), [&](const torch::Tensor& part) {
+      if (!is_reconstructed) return board_.judge->features(part);
+      return board_.judge->features(decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device()))));
+    });
+    return {features, board_.judge->classify(features), labels};
+  }
+
+  void measureLatentErrors() {
+    std::map<std::string, std::map<std::string, double>> sums;
+    double norm = 0;
+    for (const auto& [begin, reference] : fine_) {
+      norm += reference.square().sum().item<double>();
+      for (const auto& row : rows_) {
+        if (row.weights == "teacher") continue;
+        // Every student is measured at 1, 2 and 4 steps, also where the table has fewer rows.
+        for (const std::int64_t steps : {1, 2, 4}) {
+          auto& sum = sums[row.weights][std::to_string(steps)];
+          if (row.nfe != 1) continue;
+          const auto z = core::sampleMeanFlow(core::flowMap(student(row.stage)), noiseFor(begin, begin + reference.size(0)),
+                                              labelsFor(begin, begin + reference.size(0)), steps);
+          sum += (z - reference).square().sum().item<double>();
+        }
+      }
+    }
+    // One all-reduce over a fixed order of entries; a rank that made no fine solution adds zeros.
+    std::vector<double> values = {norm};
+    for (const auto& row : rows_)
+      if (row.weights != "teacher" && row.nfe == 1)
+        for (const char* steps : {"1", "2", "4"}) values.push_back(sums[row.weights][steps]);
+    auto total = torch::tensor(values, torch::kFloat64);
+    workspace_.worker().allReduceSum(total);
+    std::int64_t at = 1;
+    for (const auto& row : rows_)
+      if (row.weights != "teacher" && row.nfe == 1)
+        for (const char* steps : {"1", "2", "4"})
+          figures_.latent_error[row.weights][steps] = total[at++].item<double>() / std::max(1e-30, total[0].item<double>());
+  }
+
+  double measurePsnr() {
+    const auto reconstructed = encodeShared(workspace_.data().test_images, workspace_.worker(), [&](const torch::Tensor& part) {
+      return decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device())));
+    });
+    return core::psnr(reconstructed, workspace_.data().test_images);
+  }
+
+  SampleFigures figuresOf(const Scored& scored, const core::Moments& real, const core::Moments& recon) const {
+    SampleFigures figures;
+    const auto accuracy = core::classAccuracy(scored.logits, scored.labels);
+    figures.accuracy = accuracy.overall;
+    for (std::size_t c = 0; c < accuracy.by_class.size(); ++c) figures.accuracy_by_class[workspace_.data().class_names[c]] = accuracy.by_class[c];
+    const auto moments = core::momentsOf(scored.features);
+    figures.frechet_real = core::frechetDistance(moments, real);
+    figures.frechet_recon = core::frechetDistance(moments, recon);
+    figures.frechet_recon_relative = core::relativeFrechetDistance(moments, recon);
+    return figures;
+  }
+
+  void write(double psnr) {
+    const auto& run = workspace_.run();
+    figures_.seed = config_.seed;
+    figures_.num_workers = workspace_.worker().size();
+    figures_.psnr_test = psnr;
+    figures_.judge_accuracy = core::classAccuracy(test_.logits, test_.labels).overall;
+    figures_.num_samples = settings_.num_samples;
+    figures_.guidance_scale = settings_.guidance_scale;
+    const auto real = core::momentsOf(train_.features), recon = core::momentsOf(train_recon_.features);
+    figures_.samples.emplace_back("reconstruction", figuresOf(train_recon_, real, recon));
+    for (std::size_t row = 0; row < rows_.size(); ++row) figures_.samples.emplace_back(rows_[row].key, figuresOf(scored_[row], real, recon));
+    figures_.floors["real"] = core::frechetDistance(core::momentsOf(test_.features), real);
+    figures_.floors["recon"] = core::frechetDistance(core::momentsOf(test_recon_.features), recon);
+    figures_.floors["recon_relative"] = core::relativeFrechetDistance(core::momentsOf(test_recon_.features), recon);
+    for (const auto& stage : config_.stages)
+      if (const auto progress = CheckpointStore(run.folder(), stage).newestProgress())
+        figures_.stages.push_back({stage, progress->step, progress->wall_seconds, progress->cpu_seconds});
+    figures_.wall_seconds = activeSeconds(run.folder());
+    const auto folder = run.folder().stage("report");
+    writeGrids(folder);
+    if (auto written = writeReport(figures_, folder); !written) throw std::runtime_error(written.error().message);
+    publishMetrics();
+  }
+
+  /// Wall time of all processes that worked on the run, from its event log: the gap before a resume does not count.
+  static double activeSeconds(const base::RunFolder& folder) {
+    const auto events = base::readAllEvents(folder.events());
+    if (!events || events->empty()) return 0;
+    double total = 0, begin = events->front().unix_seconds, last = begin;
+    bool is_first = true;
+    for (const auto& record : *events) {
+      const auto* state = std::get_if<base::StateChanged>(&record.event);
+      if (state && state->state == base::RunState::kStarting && !is_first) {
+        total += last - begin;
+        begin = record.unix_seconds;
+      }
+      is_first = false;
+      last = record.unix_seconds;
+    }
+    return total + last - begin;
+  }
+
+  /// The same noises for every way of making images, one row a class.
+  void writeGrids(const fs::path& folder) {
+    const auto columns = settings_.grid_columns;
+    std::vector<std::uint64_t> indices;
+    for (std::int64_t c = 0; c < numClasses(); ++c)
+      for (std::int64_t k = 0; k < columns; ++k) indices.push_back(gridNoiseIndex(c, k));
+    const auto z = core::noise(workspace_.seed(), core::Stream::kSampleNoise, indices, workspace_.latent().sizes()).to(workspace_.device());
+    const auto y = torch::arange(numClasses(), torch::kInt64).repeat_interleave(columns).to(workspace_.device());
+    const auto save = [&](const std::string& name, const std::string& title, const torch::Tensor& images) {
+      const auto grid = core::makeLabelledGrid(images, columns, workspace_.data().class_names, title, 1, kGridScale);
+      if (auto written = base::writePng(folder / (name + ".png"), grid); !written) throw std::runtime_error(written.error().message);
+      figures_.grids.push_back(name + ".png");
+    };
+    for (const auto& row : rows_) {
+      const auto latents = row.weights == "teacher" ? core::solveOde(teacherField(row.guidance_scale), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final()
+                                                    : core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
+      save(row.key, rowTitle(row.key), decodeTo8Bit(latents));
+    }
+    std::vector<std::int64_t> chosen;
+    for (std::int64_t c = 0; c < numClasses(); ++c) {
+      const auto of_class = (workspace_.data().test_labels == c).nonzero().flatten();
+      for (std::int64_t k = 0; k < columns; ++k) chosen.push_back(of_class[k * of_class.size(0) / columns].item<std::int64_t>());
+    }
+    const auto real = workspace_.data().test_images.index_select(0, torch::tensor(chosen));
+    save("real", "held-out images", real);
+    save("reconstruction", "their reconstructions", decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(real).to(workspace_.device()))));
+  }
+
+  void publishMetrics() const {
+    base::MetricsReady event;
+    event.stage = "report";
+    event.step = 1;
+    event.metrics = {{"psnr_test", figures_.psnr_test}, {"judge_accuracy", figures_.judge_accuracy}, {"wall_seconds", figures_.wall_seconds}};
+    for (const auto& [key, row] : figures_.samples) {
+      event.metrics.push_back({key + "/accuracy", row.accuracy});
+      event.metrics.push_back({key + "/frechet_recon_relative", row.frechet_recon_relative});
+    }
+    for (const auto& [weights, by_steps] : figures_.latent_error)
+      for (const auto& [steps, value] : by_steps) event.metrics.push_back({"latent_error/" + weights + "_" + steps, value});
+    workspace_.run().publish(std::move(event));
+  }
+
+  Workspace& workspace_;
+  ScoringBoard& board_;
+  const base::RunConfig& config_;
+  const base::EvaluationConfig& settings_;
+  std::vector<SampleRow> rows_;
+  std::vector<Piece> pieces_;
+  std::vector<std::vector<std::pair<std::int64_t, torch::Tensor>>> latents_;  ///< By row: this rank's pieces.
+  std::vector<std::pair<std::int64_t, torch::Tensor>> fine_;
+  std::map<std::string, std::unique_ptr<core::DiTwDDTHead>> students_;
+  std::vector<Scored> scored_;
+  Scored train_, test_, train_recon_, test_recon_;
+  ReportFigures figures_;
+};
+
+}  // namespace
+
+void scoreRun(Workspace& workspace, ScoringBoard& board) { Scoring(workspace, board).run(); }
+
+}  // namespace meanflow::training
