@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kTeacherColumns = 4;  // a teacher sample costs as much as teacher_live_steps student samples
 constexpr std::int64_t kTeacherLiveSteps = 12;
-constexpr std::int64_t kMatrixTrajectories = 8;
+constexpr std::int64_t kMatrixTrajectories = 4;
 constexpr std::int64_t kMatrixStride = 2;  // every second knot: 9 of 17
 
 std::vector<float> toVector(const torch::Tensor& tensor) {
@@ -119,27 +119,24 @@ void LivePainter::paintEncoder(std::int64_t step, const NamedTensors& averages) 
   if (!encoder_) encoder_ = makeEncoder(config_);
   copyAverages(*encoder_, averages);
   const auto images = testImages(config_.watch.columns);
-  const auto tokens = encoder_->numTokens();
+  const auto side = latentShape(config_).side;
   std::vector<std::uint64_t> indices(images.size(0));
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = i;
-  const auto uniforms = core::uniforms(static_cast<std::uint64_t>(config_.seed), core::Stream::kFirstFree, indices, {tokens});
-  publishGrid("encoder", step, "reconstruction", 1, encoder_->reconstruct(images, config_.encoder.mask_ratio_max / 2, uniforms),
-              config_.watch.columns, cpu_before);
+  const auto uniforms = core::uniforms(static_cast<std::uint64_t>(config_.seed), core::Stream::kFirstFree, indices, {side * side});
+  // Half the largest share masked: what a typical training step sees.
+  const auto painted = encoder_->forward(normaliseImages(images), core::choosePatches(uniforms, config_.encoder.mask_ratio_max / 2));
+  publishGrid("encoder", step, "reconstruction", 1, painted.add(1).div(2), config_.watch.columns, cpu_before);
 }
 
 void LivePainter::paintDecoder(std::int64_t step, const NamedTensors& averages) {
   const double cpu_before = core::threadCpuSeconds();
-  if (!encoder_ || !decoder_) {
-    encoder_ = makeEncoder(config_);
-    loadStageWeights(*encoder_, folder_, "encoder");
-    freeze(*encoder_);
-    decoder_ = makeDecoder(config_);
-    freeze(*decoder_);
+  if (!raw_codec_) {
+    raw_codec_ = std::make_unique<core::RaeCodec>(makeRawCodec(config_, folder_, makeDecoder(config_), torch::kCPU));
+    freeze(*raw_codec_->decoder);
   }
-  copyAverages(*decoder_, averages);
+  copyAverages(*raw_codec_->decoder, averages);
   const auto images = testImages(config_.watch.columns);
-  publishGrid("decoder", step, "reconstruction", 1, decodeTokens(config_, decoder_, encodeTokens(config_, encoder_, images)), config_.watch.columns,
-              cpu_before);
+  publishGrid("decoder", step, "reconstruction", 1, raw_codec_->decodeFeatures(raw_codec_->features(images)), config_.watch.columns, cpu_before);
 }
 
 void LivePainter::paintTeacher(std::int64_t step, bool is_last, const NamedTensors& averages) {

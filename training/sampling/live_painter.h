@@ -53,7 +53,7 @@ class LivePainter {
   std::shared_ptr<const core::ImageDataset> data_;
   base::FanOutSink& events_;
   core::MaskedAutoencoder encoder_{nullptr};
-  core::VitDecoder decoder_{nullptr};
+  std::unique_ptr<core::RaeCodec> raw_codec_;
   std::shared_ptr<core::RaeCodec> codec_;
   core::DiTwDDTHead teacher_{nullptr}, student_{nullptr};
   torch::Tensor matrix_path_;  ///< [N, M, C, H, W] teacher paths of the CMT matrix.

@@ -10,7 +10,7 @@
 #include "core/models/ddt.h"
 #include "core/models/masked_autoencoder.h"
 #include "core/models/vit_decoder.h"
-#include "core/objectives/velocity_source.h"
+#include "core/latents/latent_statistics.h"
 #include "training/optim/named_tensors.h"
 
 namespace meanflow::training {
@@ -41,8 +41,15 @@ void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, 
 void copyAverages(torch::nn::Module& module, const NamedTensors& averages);
 
 /// Latent statistics a finished decoder stage left in the run folder.
-void saveLatentStatistics(const base::RunFolder& folder, const core::LatentStatistics& statistics);
-core::LatentStatistics loadLatentStatistics(const base::RunFolder& folder);
+void saveLatentMoments(const base::RunFolder& folder, const core::LatentMoments& moments);
+bool hasLatentMoments(const base::RunFolder& folder);
+core::LatentMoments loadLatentMoments(const base::RunFolder& folder);
+
+/// Images in [0, 1] in the units the encoder works in.
+torch::Tensor normaliseImages(const torch::Tensor& images);
+
+/// Encoder (as trained) and a decoder of the caller's, without latent statistics: what the decoder stage works with.
+core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder, torch::Device device);
 
 /// The trained autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
 std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder, torch::Device device);
