@@ -26,8 +26,8 @@ Result<void> setUpLogging(const std::string& level) {
   if (parsed == spdlog::level::off && level != "off")
     return Error{fmt::format("unknown log level '{}'; known: error, warn, info, debug, trace, off", level),
                  ErrorKind::kUsage};
-  const auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
-      isColourWanted() ? spdlog::color_mode::always : spdlog::color_mode::never);
+  const auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(isColourWanted() ? spdlog::color_mode::always
+                                                                                           : spdlog::color_mode::never);
   sink->set_pattern("%^%l%$: %v");
   const auto logger = std::make_shared<spdlog::logger>("meanflow", sink);
   logger->set_level(parsed);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <spdlog/spdlog.h>
 #include <QTemporaryDir>
 #include <cstdio>
-#include <spdlog/spdlog.h>
 
 #include "core/base/console/progress_bar.h"
 #include "core/base/logging.h"
@@ -27,9 +27,15 @@ std::string shown(ProgressBarOptions options, const std::vector<EventRecord>& re
 std::vector<EventRecord> shortRun() {
   std::vector<EventRecord> records = {{0, 0, StageStarted{"cmt", 0, 100, 1'400'000}}};
   for (int i = 1; i <= 100; ++i)
-    records.push_back({i, 0.2 * i, StepCompleted{.stage = "cmt", .step = i, .images_seen = 0, .scalars = {{"loss", 0.5}},
-                                                 .seconds_per_step = 0.2, .images_per_second = 0,
-                                                 .eta_seconds = 0.2 * (100 - i), .is_clipped = false}});
+    records.push_back({i, 0.2 * i,
+                       StepCompleted{.stage = "cmt",
+                                     .step = i,
+                                     .images_seen = 0,
+                                     .scalars = {{"loss", 0.5}},
+                                     .seconds_per_step = 0.2,
+                                     .images_per_second = 0,
+                                     .eta_seconds = 0.2 * (100 - i),
+                                     .is_clipped = false}});
   records.push_back({101, 20, StageFinished{"cmt", 100, 125, 250}});
   records.push_back({102, 20, RunFailed{"mean_flow", 3, "the disk is full", false}});
   return records;
@@ -42,9 +48,12 @@ class TestConsole : public QObject {
   void plainLinesComeEveryFewSeconds() {
     const auto text = shown({.is_terminal = false, .seconds_per_line = 5}, shortRun());
     QVERIFY2(text.find('\033') == std::string::npos && text.find('\r') == std::string::npos, text.c_str());
-    QVERIFY2(text.starts_with("cmt: 100 steps, 1.40 M parameters\ncmt: 1/100  loss 0.5  5.0 it/s  20 s left\n"), text.c_str());
+    QVERIFY2(text.starts_with("cmt: 100 steps, 1.40 M parameters\ncmt: 1/100  loss 0.5  5.0 it/s  20 s left\n"),
+             text.c_str());
     QVERIFY2(text.find("cmt: 100/100  loss 0.5  5.0 it/s  0 s left\n") != std::string::npos, text.c_str());
-    QVERIFY2(text.ends_with("cmt: done in 2 min 05 s (4 min 10 s of CPU time)\nfailed at mean_flow step 3: the disk is full\n"), text.c_str());
+    QVERIFY2(text.ends_with(
+                 "cmt: done in 2 min 05 s (4 min 10 s of CPU time)\nfailed at mean_flow step 3: the disk is full\n"),
+             text.c_str());
     const auto num_lines = std::count(text.begin(), text.end(), '\n');
     QVERIFY2(num_lines >= 7 && num_lines <= 9, text.c_str());
   }

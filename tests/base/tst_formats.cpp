@@ -17,8 +17,12 @@ namespace {
 #define VERIFY_HAS(text, part) QVERIFY2((text).find(part) != std::string::npos, (text).c_str())
 
 template <class T>
-std::span<const std::byte> bytesOf(const std::vector<T>& values) { return std::as_bytes(std::span(values)); }
-std::span<const std::byte> bytesOf(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytesOf(const std::vector<T>& values) {
+  return std::as_bytes(std::span(values));
+}
+std::span<const std::byte> bytesOf(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 std::string withLength(const std::string& header, const std::string& data, std::int64_t claimed = -1) {
   const std::uint64_t size = claimed < 0 ? header.size() : static_cast<std::uint64_t>(claimed);
@@ -64,9 +68,15 @@ DecodedEvent decodeEvent(const std::string& data) {
   protozero::pbf_reader reader(data);
   while (reader.next()) {
     switch (reader.tag()) {
-      case 1: event.wall_time = reader.get_double(); break;
-      case 2: event.step = reader.get_int64(); break;
-      case 3: event.version = reader.get_string(); break;
+      case 1:
+        event.wall_time = reader.get_double();
+        break;
+      case 2:
+        event.step = reader.get_int64();
+        break;
+      case 3:
+        event.version = reader.get_string();
+        break;
       case 7: {
         auto session = reader.get_message();
         while (session.next(1)) event.session_status = session.get_enum();
@@ -77,21 +87,29 @@ DecodedEvent decodeEvent(const std::string& data) {
         summary.next(1);
         auto value = summary.get_message();
         while (value.next()) {
-          if (value.tag() == 1) event.tag = value.get_string();
-          else if (value.tag() == 2) event.value = value.get_float();
+          if (value.tag() == 1)
+            event.tag = value.get_string();
+          else if (value.tag() == 2)
+            event.value = value.get_float();
           else if (value.tag() == 4) {
             auto picture = value.get_message();
             while (picture.next()) {
-              if (picture.tag() == 1) event.height = picture.get_int32();
-              else if (picture.tag() == 2) event.width = picture.get_int32();
-              else if (picture.tag() == 4) event.png = picture.get_bytes();
-              else picture.skip();
+              if (picture.tag() == 1)
+                event.height = picture.get_int32();
+              else if (picture.tag() == 2)
+                event.width = picture.get_int32();
+              else if (picture.tag() == 4)
+                event.png = picture.get_bytes();
+              else
+                picture.skip();
             }
-          } else value.skip();
+          } else
+            value.skip();
         }
         break;
       }
-      default: reader.skip();
+      default:
+        reader.skip();
     }
   }
   return event;
@@ -110,10 +128,11 @@ class TestFormats : public QObject {
     const std::vector<std::uint8_t> flags = {1, 0, 1};
     const std::vector<double> scalar = {0.1};
     const auto target = path("a.safetensors");
-    const auto written = writeSafetensors(target, {{{"flags", "BOOL", {3}}, bytesOf(flags)},
-                                                   {{"blocks.0.w", "F32", {2, 3}}, bytesOf(weights)},
-                                                   {{"scalar", "F64", {}}, bytesOf(scalar)},
-                                                   {{"none", "F32", {0, 4}}, {}}},
+    const auto written = writeSafetensors(target,
+                                          {{{"flags", "BOOL", {3}}, bytesOf(flags)},
+                                           {{"blocks.0.w", "F32", {2, 3}}, bytesOf(weights)},
+                                           {{"scalar", "F64", {}}, bytesOf(scalar)},
+                                           {{"none", "F32", {0, 4}}, {}}},
                                           {{"format", "pt"}});
     QVERIFY2(written.ok(), written.ok() ? "" : written.error().message.c_str());
     const auto file = SafetensorsFile::open(target);
@@ -166,11 +185,13 @@ class TestFormats : public QObject {
     const auto tensor = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
       return "{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
     };
-    const auto one = [&](const std::string& dtype, const std::string& shape, const std::string& offsets, std::size_t size) {
+    const auto one = [&](const std::string& dtype, const std::string& shape, const std::string& offsets,
+                         std::size_t size) {
       return withLength("{\"w\":" + tensor(dtype, shape, offsets) + "}", std::string(size, 'x'));
     };
     const auto two = [&](const std::string& a, const std::string& b, std::size_t size) {
-      return withLength("{\"a\":" + tensor("U8", "[4]", a) + ",\"b\":" + tensor("U8", "[4]", b) + "}", std::string(size, 'x'));
+      return withLength("{\"a\":" + tensor("U8", "[4]", a) + ",\"b\":" + tensor("U8", "[4]", b) + "}",
+                        std::string(size, 'x'));
     };
     row("empty", "", "not a safetensors file (0 bytes)");
     row("header longer than the file", withLength("{}", "", 1000), "longer than the file");
@@ -179,15 +200,19 @@ class TestFormats : public QObject {
     row("not JSON", withLength("{\"w\":", ""), "the header is not a JSON object");
     row("a list", withLength("[]", ""), "the header is not a JSON object");
     row("deep JSON", withLength(std::string(200000, '['), ""), "the header is not a JSON object");
-    row("duplicate", withLength("{\"w\":" + tensor("U8", "[1]", "[0,1]") + ",\"w\":" + tensor("U8", "[1]", "[0,1]") + "}", "x"), "tensor 'w' is listed twice");
+    row("duplicate",
+        withLength("{\"w\":" + tensor("U8", "[1]", "[0,1]") + ",\"w\":" + tensor("U8", "[1]", "[0,1]") + "}", "x"),
+        "tensor 'w' is listed twice");
     row("dtype", one("F33", "[1]", "[0,4]", 4), "tensor 'w': unknown dtype 'F33'");
     row("negative side", one("U8", "[-4]", "[0,4]", 4), "tensor 'w': shape [-4] is not a list of sizes");
     row("fractional side", one("U8", "[4.0]", "[0,4]", 4), "is not a list of sizes");
-    row("past the end", one("F32", "[2]", "[0,8]", 4), "tensor 'w': data_offsets [0, 8] are outside the 4 bytes of data");
+    row("past the end", one("F32", "[2]", "[0,8]", 4),
+        "tensor 'w': data_offsets [0, 8] are outside the 4 bytes of data");
     row("backwards", one("U8", "[1]", "[4,0]", 4), "are outside");
     row("negative offset", one("U8", "[1]", "[-1,0]", 4), "are not two positions");
     row("three offsets", one("U8", "[4]", "[0,2,4]", 4), "are not two positions");
-    row("size mismatch", one("F32", "[3]", "[0,8]", 8), "tensor 'w': shape [3] of F32 needs 12 bytes, data_offsets give 8");
+    row("size mismatch", one("F32", "[3]", "[0,8]", 8),
+        "tensor 'w': shape [3] of F32 needs 12 bytes, data_offsets give 8");
     row("overflow", one("F32", "[4294967296,4294967296]", "[0,0]", 0), "overflows");
     row("wrapping to fit", one("U8", "[4294967296,4294967296]", "[0,0]", 0), "overflows");
     row("overlap", two("[0,4]", "[2,6]", 6), "tensor 'b': its data overlaps another tensor's");
@@ -195,7 +220,8 @@ class TestFormats : public QObject {
     row("hole", two("[0,4]", "[6,10]", 10), "tensor 'b': a hole of 2 bytes before its data");
     row("hole at the start", one("U8", "[2]", "[2,4]", 4), "a hole of 2 bytes");
     row("trailing bytes", one("U8", "[2]", "[0,2]", 5), "3 bytes at the end belong to no tensor");
-    row("missing member", withLength("{\"w\":{\"dtype\":\"U8\"}}", ""), "tensor 'w': needs dtype, shape and data_offsets");
+    row("missing member", withLength("{\"w\":{\"dtype\":\"U8\"}}", ""),
+        "tensor 'w': needs dtype, shape and data_offsets");
     row("metadata", withLength("{\"__metadata__\":{\"a\":1}}", ""), "__metadata__ 'a' is not a text");
   }
   void hostileFilesAreRefusedByName() {
@@ -244,8 +270,8 @@ class TestFormats : public QObject {
   }
 
   void crcMatchesThePublishedVectors() {
-    QCOMPARE(crc32c(bytesOf(std::string("123456789"))), 0xe3069283u);           // the check value of CRC-32C
-    QCOMPARE(crc32c(bytesOf(std::string(32, '\0'))), 0x8a9136aau);              // RFC 3720, B.4
+    QCOMPARE(crc32c(bytesOf(std::string("123456789"))), 0xe3069283u);  // the check value of CRC-32C
+    QCOMPARE(crc32c(bytesOf(std::string(32, '\0'))), 0x8a9136aau);     // RFC 3720, B.4
     QCOMPARE(crc32c(bytesOf(std::string(32, '\xff'))), 0x62a8ab43u);
   }
   void tensorboardFileDecodesAgain() {

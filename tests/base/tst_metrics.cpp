@@ -48,8 +48,14 @@ struct Feed {
   }
 };
 StepCompleted stepEvent(const std::string& stage, std::int64_t step, double loss) {
-  return {.stage = stage, .step = step, .images_seen = 64 * step, .scalars = {{"loss", loss}}, .seconds_per_step = 0.5,
-          .images_per_second = 128, .eta_seconds = 10, .is_clipped = false};
+  return {.stage = stage,
+          .step = step,
+          .images_seen = 64 * step,
+          .scalars = {{"loss", loss}},
+          .seconds_per_step = 0.5,
+          .images_per_second = 128,
+          .eta_seconds = 10,
+          .is_clipped = false};
 }
 SamplesReady samplesEvent(const std::string& stage, std::int64_t step, const std::string& what) {
   SamplesReady event;
@@ -65,14 +71,17 @@ class TestMetrics : public QObject {
   void viewOfManyPointsIsSmallAndKeepsTheExtremes() {
     MetricSeries series;
     constexpr std::size_t kNum = 2'000'000;
-    for (std::size_t i = 0; i < kNum; ++i) series.append(static_cast<double>(i), std::sin(1e-4 * static_cast<double>(i)));
+    for (std::size_t i = 0; i < kNum; ++i)
+      series.append(static_cast<double>(i), std::sin(1e-4 * static_cast<double>(i)));
     MetricSeries spiked;
     for (std::size_t i = 0; i < kNum; ++i)
       spiked.append(static_cast<double>(i), i == 1'234'567 ? 99.0 : i == 77 ? -99.0 : series.y(i));
     const auto buckets = spiked.view(0, kNum);
     QVERIFY(buckets.size() <= 4098 && buckets.size() > 1000);
-    const auto highest = std::max_element(buckets.begin(), buckets.end(), [](auto& a, auto& b) { return a.y_max < b.y_max; });
-    const auto lowest = std::min_element(buckets.begin(), buckets.end(), [](auto& a, auto& b) { return a.y_min < b.y_min; });
+    const auto highest =
+        std::max_element(buckets.begin(), buckets.end(), [](auto& a, auto& b) { return a.y_max < b.y_max; });
+    const auto lowest =
+        std::min_element(buckets.begin(), buckets.end(), [](auto& a, auto& b) { return a.y_min < b.y_min; });
     QCOMPARE(highest->y_max, 99.0);
     QVERIFY(highest->x_first <= 1'234'567 && highest->x_last >= 1'234'567);
     QCOMPARE(lowest->y_min, -99.0);
@@ -90,7 +99,9 @@ class TestMetrics : public QObject {
       const int num = static_cast<int>(random() % 900);
       for (int i = 0; i < num; ++i) {
         const auto draw = random() % 1000;
-        series.append(x += 1 + static_cast<double>(random() % 3), draw == 0 ? kNaN : draw == 1 ? kInf : static_cast<double>(draw));
+        series.append(x += 1 + static_cast<double>(random() % 3), draw == 0   ? kNaN
+                                                                  : draw == 1 ? kInf
+                                                                              : static_cast<double>(draw));
       }
       if (!series.empty() && round % 3 == 2) {
         x = round % 9 == 8 ? static_cast<double>(random() % 40) : x * static_cast<double>(random() % 100) / 100;

@@ -22,7 +22,8 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string rate(double seconds_per_step) {
   if (!(seconds_per_step > 0)) return "? it/s";
-  return seconds_per_step < 1 ? fmt::format("{:.1f} it/s", 1 / seconds_per_step) : fmt::format("{:.1f} s/it", seconds_per_step);
+  return seconds_per_step < 1 ? fmt::format("{:.1f} it/s", 1 / seconds_per_step)
+                              : fmt::format("{:.1f} s/it", seconds_per_step);
 }
 
 std::string lossText(const StepCompleted& event) {
@@ -77,7 +78,8 @@ void ProgressBar::showStep(const StepCompleted& event, double now) {
     const double share = std::clamp(static_cast<double>(event.step) / static_cast<double>(total_steps_), 0.0, 1.0);
     const auto num_full = static_cast<std::size_t>(std::lround(share * room));
     const std::string full(num_full, '#'), rest(static_cast<std::size_t>(room) - num_full, '.');
-    bar = options_.is_coloured ? fmt::format("[\033[32m{}\033[0m{}]  ", full, rest) : fmt::format("[{}{}]  ", full, rest);
+    bar =
+        options_.is_coloured ? fmt::format("[\033[32m{}\033[0m{}]  ", full, rest) : fmt::format("[{}{}]  ", full, rest);
   }
   std::fputs(fmt::format("\r\033[K{}  {}{}", event.stage, bar, numbers).c_str(), out_);
   std::fflush(out_);
@@ -85,28 +87,28 @@ void ProgressBar::showStep(const StepCompleted& event, double now) {
 }
 
 void ProgressBar::publish(const EventRecord& record) {
-  std::visit(
-      Overloaded{
-          [&](const StageStarted& e) {
-            stage_ = e.stage, total_steps_ = e.total_steps, last_shown_ = -1e300;
-            printLine(fmt::format("{}: {} steps, {:.2f} M parameters{}", e.stage, e.total_steps,
-                                  static_cast<double>(e.num_parameters) / 1e6,
-                                  e.step > 0 ? fmt::format(", continuing at step {}", e.step) : ""));
-          },
-          [&](const StepCompleted& e) { showStep(e, record.unix_seconds); },
-          [&](const MetricsReady& e) {
-            std::string text;
-            for (const auto& metric : e.metrics) text += fmt::format("  {} {:.4g}", metric.name, metric.value);
-            printLine(fmt::format("{} step {}:{}", e.stage, e.step, text));
-          },
-          [&](const StageFinished& e) {
-            printLine(fmt::format("{}: done in {} ({} of CPU time)", e.stage, formatDuration(e.wall_seconds),
-                                  formatDuration(e.cpu_seconds)));
-          },
-          [&](const RunFailed& e) { printLine(fmt::format("failed at {} step {}: {}", e.stage, e.step, e.what)); },
-          [&](const RunFinished& e) { printLine(e.outcome); },
-          [](const auto&) {}},
-      record.event);
+  std::visit(Overloaded{[&](const StageStarted& e) {
+                          stage_ = e.stage, total_steps_ = e.total_steps, last_shown_ = -1e300;
+                          printLine(fmt::format("{}: {} steps, {:.2f} M parameters{}", e.stage, e.total_steps,
+                                                static_cast<double>(e.num_parameters) / 1e6,
+                                                e.step > 0 ? fmt::format(", continuing at step {}", e.step) : ""));
+                        },
+                        [&](const StepCompleted& e) { showStep(e, record.unix_seconds); },
+                        [&](const MetricsReady& e) {
+                          std::string text;
+                          for (const auto& metric : e.metrics)
+                            text += fmt::format("  {} {:.4g}", metric.name, metric.value);
+                          printLine(fmt::format("{} step {}:{}", e.stage, e.step, text));
+                        },
+                        [&](const StageFinished& e) {
+                          printLine(fmt::format("{}: done in {} ({} of CPU time)", e.stage,
+                                                formatDuration(e.wall_seconds), formatDuration(e.cpu_seconds)));
+                        },
+                        [&](const RunFailed& e) {
+                          printLine(fmt::format("failed at {} step {}: {}", e.stage, e.step, e.what));
+                        },
+                        [&](const RunFinished& e) { printLine(e.outcome); }, [](const auto&) {}},
+             record.event);
 }
 
 }  // namespace meanflow::base

@@ -8,11 +8,11 @@
 namespace meanflow::base {
 
 struct ProgressBarOptions {
-  bool is_terminal = false;       ///< A bar that redraws itself; otherwise whole lines.
+  bool is_terminal = false;  ///< A bar that redraws itself; otherwise whole lines.
   bool is_coloured = false;
-  double seconds_per_line = 5;    ///< Between lines when not a terminal.
+  double seconds_per_line = 5;  ///< Between lines when not a terminal.
   double seconds_per_redraw = 0.1;
-  int width = 100;                ///< Columns at most.
+  int width = 100;  ///< Columns at most.
 };
 /// What fits this process's stderr.
 ProgressBarOptions progressBarOptionsForStderr();

@@ -103,7 +103,8 @@ std::vector<SeriesBucket> MetricSeries::view(double x_low, double x_high, std::s
     const std::size_t end = std::min(start + stride, x_.size());
     const auto e = extremes(start, end);
     const bool has_any = e.min <= e.max;
-    buckets.push_back({x_[start], x_[end - 1], has_any ? e.min : std::nan(""), has_any ? e.max : std::nan(""), y_[end - 1]});
+    buckets.push_back(
+        {x_[start], x_[end - 1], has_any ? e.min : std::nan(""), has_any ? e.max : std::nan(""), y_[end - 1]});
   }
   return buckets;
 }

@@ -6,8 +6,8 @@
 
 namespace meanflow::base {
 
-/// What one pixel column or so of a plot shows: the extremes of the points in [x_first, x_last]. NaN and infinite values
-/// have no part in min and max; a bucket of nothing else has NaN for both.
+/// What one pixel column or so of a plot shows: the extremes of the points in [x_first, x_last]. NaN and infinite
+/// values have no part in min and max; a bucket of nothing else has NaN for both.
 struct SeriesBucket {
   double x_first = 0, x_last = 0;
   double y_min = 0, y_max = 0;
@@ -46,9 +46,9 @@ class MetricSeries {
   std::uint64_t generation_ = 0;
 };
 
-/// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend on
-/// what is visible. Debiased: m += (1 - w) / (1 - w^n) (y - m), which equals s / (1 - w^n) with s = w s + (1 - w) y and
-/// leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there).
+/// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend
+/// on what is visible. Debiased: m += (1 - w) / (1 - w^n) (y - m), which equals s / (1 - w^n) with s = w s + (1 - w) y
+/// and leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there).
 class SmoothedSeries {
  public:
   /// `weight` w in [0, 1): the share of the old average; 0 = no smoothing.

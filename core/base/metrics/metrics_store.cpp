@@ -174,8 +174,10 @@ void MetricsStore::on(const LogMessage& event) {
 }
 
 void MetricsStore::on(const Progress& event) {
-  if (event.total > 0 && event.done >= event.total) progress_.erase(event.what);
-  else progress_[event.what] = event;
+  if (event.total > 0 && event.done >= event.total)
+    progress_.erase(event.what);
+  else
+    progress_[event.what] = event;
   ++revisions_.progress;
 }
 

@@ -22,7 +22,7 @@ struct StageModel {
   std::int64_t num_parameters = 0;
   std::int64_t images_seen = 0;
   double seconds_per_step = 0, images_per_second = 0;
-  double eta_seconds = -1;  ///< < 0 when unknown.
+  double eta_seconds = -1;                   ///< < 0 when unknown.
   double wall_seconds = 0, cpu_seconds = 0;  ///< Known when done.
   double progress() const { return total_steps > 0 ? static_cast<double>(step) / static_cast<double>(total_steps) : 0; }
 };
