@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "core/flow/guidance.h"
 #include "core/models/lightning_dit.h"
 
 namespace meanflow::training {
@@ -64,6 +65,19 @@ void checkLabels(const CaseFolder& folder, CaseChecker& checker, std::int64_t nu
   }
 }
 
+// The reference returns the guided velocity twice, once for each half of its doubled batch.
+void checkGuidance(const CaseFolder& folder, CaseChecker& checker, const core::DiTwDDTHead& network) {
+  if (!folder.has("io", "cfg_out")) return;
+  const auto& interval = folder.io("cfg_interval");
+  const base::GuidanceConfig guidance = {.scale = folder.io("cfg_scale").item<double>(),
+                                         .t_min = interval[0].item<double>(),
+                                         .t_max = interval[1].item<double>()};
+  const auto guided =
+      core::classifierFreeGuidance(core::velocityField(network), guidance, network->options().num_classes);
+  const auto out = guided(folder.io("x"), folder.io("t"), folder.io("y"));
+  checker.check("cfg_out", torch::cat({out, out}));
+}
+
 }  // namespace
 
 core::DdtOptions ddtOptions(const nlohmann::json& config) {
@@ -111,6 +125,7 @@ void runDdt(const CaseFolder& folder, CaseChecker& checker) {
          {std::pair{"s_given", "out_with_s"}, {"s_half", "out_s_half"}, {"s_one", "out_s_one"}}) {
       if (folder.has("io", given)) checker.check(expected, network->velocityGivenS(x, t, y, folder.io(given)));
     }
+    checkGuidance(folder, checker, network);
   }
   if (folder.files.contains("grads")) checkLossAndGradients(folder, checker, network, evaluate);
 }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/models/vit_decoder.h"
+
+#include <cmath>
+
+#include "core/nn/attention.h"
+#include "core/nn/embeddings.h"
+#include "core/nn/positions.h"
+
+namespace meanflow::core {
+namespace {
+
+// The reference nests its layers in holders without parameters of their own (attention.attention, output...).
+class Holder : public torch::nn::Module {
+ public:
+  template <class Module>
+  Module add(const std::string& name, Module module) {
+    return register_module(name, module);
+  }
+};
+
+}  // namespace
+
+VitDecoderLayerImpl::VitDecoderLayerImpl(std::int64_t width, std::int64_t num_heads, std::int64_t hidden_width,
+                                         double eps)
+    : num_heads_(num_heads) {
+  TORCH_CHECK(width % num_heads == 0, "ViT decoder: hidden_size ", width, " is not a multiple of num_heads ",
+              num_heads);
+  layernorm_before_ = register_module("layernorm_before", TokenNorm(NormKind::kLayerAffine, width, eps));
+  layernorm_after_ = register_module("layernorm_after", TokenNorm(NormKind::kLayerAffine, width, eps));
+  const auto attention = register_module("attention", std::make_shared<Holder>());
+  const auto projections = attention->add("attention", std::make_shared<Holder>());
+  query_ = projections->add("query", torch::nn::Linear(width, width));
+  key_ = projections->add("key", torch::nn::Linear(width, width));
+  value_ = projections->add("value", torch::nn::Linear(width, width));
+  attention_out_ = attention->add("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(width, width));
+  intermediate_ = register_module("intermediate", std::make_shared<Holder>())
+                      ->add("dense", torch::nn::Linear(width, hidden_width));
+  output_ = register_module("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(hidden_width, width));
+}
+
+torch::Tensor VitDecoderLayerImpl::forward(const torch::Tensor& x) {
+  const auto normed = layernorm_before_(x);
+  const auto heads = [&](torch::nn::Linear& linear) {
+    return linear(normed).unflatten(-1, {num_heads_, -1}).transpose(1, 2);
+  };
+  const auto h = x + attention_out_(attend(heads(query_), heads(key_), heads(value_)));
+  return h + output_(at::gelu(intermediate_(layernorm_after_(h))));
+}
+
+ConvHeadImpl::ConvHeadImpl(std::int64_t width, std::int64_t patch_size, std::int64_t channels,
+                           std::int64_t num_channels)
+    : patch_size_(patch_size) {
+  TORCH_CHECK(patch_size % 2 == 0 && channels % 4 == 0,
+              "conv output head: patch_size must be even and head_channels a multiple of 4, got ", patch_size, " and ",
+              channels);
+  const auto conv = [](std::int64_t in, std::int64_t out) {
+    return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
+  };
+  const auto half_patch = patch_size / 2;
+  embed_ = register_module("embed", torch::nn::Linear(width, half_patch * half_patch * channels));
+  half_ = register_module("half", conv(channels, channels));
+  full_ = register_module("full", conv(channels / 4 + num_channels, channels));
+  out_ = register_module("out", conv(channels, num_channels));
+  const torch::NoGradGuard no_grad;
+  torch::nn::init::zeros_(out_->weight);
+  torch::nn::init::zeros_(out_->bias);
+}
+
+torch::Tensor ConvHeadImpl::forward(const torch::Tensor& features, const torch::Tensor& prediction) {
+  const auto half = torch::relu(half_(unpatchify(embed_(features), patch_size_ / 2)));
+  const auto pixels = torch::cat({torch::pixel_shuffle(half, 2), prediction}, 1);
+  return prediction + out_(torch::relu(full_(pixels)));
+}
+
+VitDecoderImpl::VitDecoderImpl(const VitDecoderOptions& options) : options_(options) {
+  const auto& network = options_.network;
+  const auto width = network.hidden_size, p = network.patch_size;
+  TORCH_CHECK(options_.output_head == "patch" || options_.output_head == "conv",
+              "ViT decoder: output_head must be patch or conv, got ", options_.output_head);
+  auto hidden = options_.intermediate_size;
+  if (hidden == 0) hidden = static_cast<std::int64_t>(static_cast<double>(width) * network.mlp_ratio);
+  embed_ = register_module("decoder_embed", torch::nn::Linear(options_.latent_channels, width));
+  const auto positions = sinCosPositions(width, options_.latent_side);
+  pos_embed_ = register_parameter("decoder_pos_embed", torch::cat({torch::zeros({1, 1, width}), positions}, 1),
+                                  /*requires_grad=*/false);
+  cls_token_ = register_parameter("trainable_cls_token", torch::zeros({1, 1, width}));
+  torch::nn::ModuleList list;
+  for (std::int64_t i = 0; i < network.depth; ++i) {
+    layers_.emplace_back(width, network.num_heads, hidden, options_.layer_norm_eps);
+    list->push_back(layers_.back());
+  }
+  register_module("decoder_layers", list);
+  norm_ = register_module("decoder_norm", TokenNorm(NormKind::kLayerAffine, width, options_.layer_norm_eps));
+  pred_ = register_module("decoder_pred", torch::nn::Linear(width, p * p * options_.num_channels));
+  if (options_.output_head == "conv") {
+    conv_head_ = register_module("conv_head", ConvHead(width, p, options_.head_channels, options_.num_channels));
+  }
+}
+
+torch::Tensor VitDecoderImpl::features(torch::Tensor tokens, bool drop_cls_token) {
+  if (drop_cls_token) tokens = tokens.slice(1, 1);
+  auto h = embed_(tokens);
+  const auto side = options_.latent_side;
+  if (h.size(1) != side * side) {
+    const auto grid = at::upsample_bilinear2d(unpatchify(h, 1), {side, side}, /*align_corners=*/false);
+    h = patchify(grid, 1);
+  }
+  h = torch::cat({cls_token_.expand({h.size(0), 1, -1}), h}, 1) + pos_embed_;
+  for (auto& layer : layers_) h = layer(h);
+  return norm_(h).slice(1, 1);
+}
+
+torch::Tensor VitDecoderImpl::logits(const torch::Tensor& tokens, bool drop_cls_token) {
+  return pred_(features(tokens, drop_cls_token));
+}
+
+torch::Tensor VitDecoderImpl::forward(const torch::Tensor& latents) {
+  const auto h = features(patchify(latents, 1), false);
+  const auto prediction = unpatchify(pred_(h), options_.network.patch_size);
+  return conv_head_ ? conv_head_(h, prediction) : prediction;
+}
+
+}  // namespace meanflow::core
