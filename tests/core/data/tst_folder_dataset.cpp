@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <QTemporaryDir>
+#include <fstream>
+
+#include "core/data/dataset.h"
+#include "core/data/image_io.h"
+#include "tests/support/studio_test.h"
+
+using namespace meanflow;
+
+class TestFolderDataset : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void init() {
+    folder_ = std::make_unique<QTemporaryDir>();
+    root_ = folder_->path().toStdString();
+    config_.kind = "folder";
+    config_.path = root_.string();
+    config_.image_size = 16;
+  }
+
+  void classesAreSubFoldersSortedByName() {
+    addImages("zebra", 6, 200);
+    addImages("ant", 4, 40);
+    const auto dataset = core::loadDataset(config_).value();
+    QCOMPARE(dataset.class_names, (std::vector<std::string>{"ant", "zebra"}));
+    QCOMPARE(dataset.train_images.sizes(), (torch::IntArrayRef{6, 3, 16, 16}));
+    QCOMPARE(dataset.test_labels.size(0), std::int64_t{4});  // two of each class
+    const auto values = dataset.train_images.flatten(1).to(torch::kFloat).mean(1);
+    QVERIFY(values.masked_select(dataset.train_labels.eq(0)).eq(40).all().item<bool>());
+    QVERIFY(values.masked_select(dataset.train_labels.eq(1)).eq(200).all().item<bool>());
+  }
+
+  void errorsNameTheFolderOrImageAtFault() {
+    const auto message = [this] { return core::loadDataset(config_).error().message; };
+    QVERIFY(message().find("no sub-folders") != std::string::npos);
+    addImages("ant", 2, 40);
+    QVERIFY(message().find("ant: 2 PNG or JPEG images") != std::string::npos);
+    addImages("ant", 4, 40);
+    std::ofstream(root_ / "ant" / "broken.png") << "no image";
+    QVERIFY(message().find("broken.png: neither PNG nor JPEG") != std::string::npos);
+    config_.path = (root_ / "absent").string();
+    QVERIFY(message().find("is not a folder") != std::string::npos);
+    config_.kind = "other";
+    QVERIFY(core::loadDataset(config_).error().kind == base::ErrorKind::kUsage);
+  }
+
+ private:
+  void addImages(const std::string& name, int count, std::uint8_t value) {
+    std::filesystem::create_directories(root_ / name);
+    for (int i = 0; i < count; ++i) {
+      core::writePng(root_ / name / (std::to_string(i) + ".png"), base::Image8(40, 24 + i, value)).value();
+    }
+  }
+
+  std::unique_ptr<QTemporaryDir> folder_;
+  std::filesystem::path root_;
+  base::DataConfig config_;
+};
+STUDIO_TEST(TestFolderDataset)
+#include "tst_folder_dataset.moc"
