@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "core/flow/guidance.h"
+
 namespace meanflow::core {
 namespace {
 
@@ -218,14 +220,16 @@ OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch
 }
 
 torch::Tensor sampleUniformGrid(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y, std::int64_t num_steps,
-                                bool heun) {
+                                bool heun, const base::GuidanceConfig& guidance, std::int64_t null_label) {
   torch::NoGradGuard no_grad;
-  Drift f(v, y);
+  const auto guided = classifierFreeGuidance(v, {.scale = guidance.scale}, null_label);
+  Drift inside(guided, y), outside(v, y);
   auto state = z;
   const auto time = [num_steps](std::int64_t k) { return 1 - static_cast<double>(k) / static_cast<double>(num_steps); };
   for (std::int64_t k = 0; k < num_steps; ++k) {
-    const bool is_last = k + 1 == num_steps;
-    state = fixedStep(heun && !is_last ? OdeMethod::kHeun2 : OdeMethod::kEuler, f, time(k), time(k + 1) - time(k), state);
+    const double t = time(k);
+    const auto method = heun && k + 1 < num_steps ? OdeMethod::kHeun2 : OdeMethod::kEuler;
+    state = fixedStep(method, t >= guidance.t_min && t <= guidance.t_max ? inside : outside, t, time(k + 1) - t, state);
   }
   return state;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/config/run_config.h"
 #include "core/flow/fields.h"
 
 namespace meanflow::core {
@@ -33,8 +34,9 @@ OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch
                      std::span<const double> times, const OdeOptions& options = {});
 
 /// The Euler/Heun sampler of the reference's preview code: uniform grid linspace(1, 0, num_steps + 1), its last step always
-/// Euler. `v` carries the guidance.
+/// Euler. Guidance is on for a whole step, both of Heun's evaluations, when the step starts inside the interval.
 torch::Tensor sampleUniformGrid(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
-                                std::int64_t num_steps, bool heun);
+                                std::int64_t num_steps, bool heun, const base::GuidanceConfig& guidance,
+                                std::int64_t null_label);
 
 }  // namespace meanflow::core

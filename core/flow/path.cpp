@@ -32,24 +32,28 @@ LossWeight lossWeightFromName(std::string_view name) {
 
 PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& times) {
   const auto t = likeImage(times);
+  PathCoefficients at;
   switch (path) {
     case PathKind::kLinear:
-      return {.alpha = 1 - t, .sigma = t, .d_alpha = -torch::ones_like(t), .d_sigma = torch::ones_like(t)};
+      at = {.alpha = 1 - t, .sigma = t, .d_alpha = -torch::ones_like(t), .d_sigma = torch::ones_like(t), .half_diffusion = {}};
+      break;
     case PathKind::kGvp: {
       constexpr double kHalfPi = std::numbers::pi / 2;
       const auto cos = torch::cos(kHalfPi * t), sin = torch::sin(kHalfPi * t);
-      return {.alpha = cos, .sigma = sin, .d_alpha = -kHalfPi * sin, .d_sigma = kHalfPi * cos};
+      at = {.alpha = cos, .sigma = sin, .d_alpha = -kHalfPi * sin, .d_sigma = kHalfPi * cos, .half_diffusion = {}};
+      break;
     }
     case PathKind::kVp: {
-      constexpr double kBetaMin = 0.1, kBetaMax = 20;
-      const auto log_alpha = -0.25 * t.square() * (kBetaMax - kBetaMin) - 0.5 * t * kBetaMin;
-      const auto d_log_alpha = -0.5 * t * (kBetaMax - kBetaMin) - 0.5 * kBetaMin;
-      const auto alpha = torch::exp(log_alpha), sigma = torch::sqrt(1 - torch::exp(2 * log_alpha));
-      return {.alpha = alpha, .sigma = sigma, .d_alpha = alpha * d_log_alpha,
-              .d_sigma = -alpha.square() * d_log_alpha / sigma};
+      constexpr double kBetaMin = 0.1, kBetaRange = 19.9;
+      const auto log_sigma = -0.25 * (1 - t).square() * kBetaRange - 0.5 * (1 - t) * kBetaMin;
+      const auto d_log_sigma = 0.5 * (1 - t) * kBetaRange + 0.5 * kBetaMin;
+      const auto sigma = torch::exp(log_sigma), alpha = torch::sqrt(1 - torch::exp(2 * log_sigma));
+      return {.alpha = alpha, .sigma = sigma, .d_alpha = -sigma.square() * d_log_sigma / alpha, .d_sigma = sigma * d_log_sigma,
+              .half_diffusion = d_log_sigma};
     }
   }
-  TORCH_CHECK(false, "unknown path");
+  at.half_diffusion = at.d_alpha / at.alpha * at.sigma.square() - at.sigma * at.d_sigma;
+  return at;
 }
 
 torch::Tensor interpolate(const torch::Tensor& x, const torch::Tensor& eps, const torch::Tensor& t) {

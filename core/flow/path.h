@@ -11,7 +11,7 @@ namespace meanflow::core {
 enum class PathKind {
   kLinear,  ///< alpha = 1 - t, sigma = t
   kGvp,     ///< alpha = cos(pi t / 2), sigma = sin(pi t / 2)
-  kVp,      ///< variance preserving, beta from 0.1 to 20
+  kVp,      ///< sigma = exp(-0.25 (1 - t)^2 (20 - 0.1) - 0.05 (1 - t)), alpha = sqrt(1 - sigma^2), as in bytetriper/RAE
 };
 /// What the network's output means.
 enum class Prediction { kVelocity, kNoise, kScore };
@@ -27,6 +27,9 @@ LossWeight lossWeightFromName(std::string_view name);
 /// Coefficients at times t [B] and their time derivatives, each [B, 1, 1, 1].
 struct PathCoefficients {
   torch::Tensor alpha, sigma, d_alpha, d_sigma;
+  /// What the reference weighs noise and score losses with: alpha' / alpha sigma^2 - sigma sigma' (negative, the reference
+  /// does not turn its sign with the direction of time), on kVp half of beta.
+  torch::Tensor half_diffusion;
 };
 PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& t);
 

@@ -8,17 +8,12 @@
 namespace meanflow::core {
 namespace {
 
-/// Half the squared diffusion coefficient of the path's forward SDE.
-torch::Tensor halfDiffusion(const PathCoefficients& path) {
-  return path.d_alpha / path.alpha * path.sigma.square() - path.sigma * path.d_sigma;
-}
-
 torch::Tensor lossWeight(LossWeight weight, const PathCoefficients& path) {
   switch (weight) {
     case LossWeight::kVelocity:
-      return (halfDiffusion(path) / path.sigma).square();
+      return (path.half_diffusion / path.sigma).square();
     case LossWeight::kLikelihood:
-      return halfDiffusion(path) / path.sigma.square();
+      return path.half_diffusion / path.sigma.square();
     case LossWeight::kNone:
       break;
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/verify/tolerances.h"
 
-#include <array>
 #include <string_view>
 
 namespace meanflow::training {
@@ -15,7 +14,32 @@ struct Exception {
   torch::ScalarType dtype;
   Tolerance tolerance;
 };
-constexpr std::array<Exception, 0> kExceptions = {};
+constexpr Exception kExceptions[] = {
+    // "finite differences divide by 2*delta: allow rtol 2e-3 on dudt (and what follows) in float32". Their rounding error is
+    // absolute, about 1e-7 |u| / delta.
+    {"mfd_loss", "jvp", torch::kFloat32, {.rtol = 2e-4, .atol = 2e-5, .floor = 1e-9}},
+    {"mft_loss", "jvp", torch::kFloat32, {.rtol = 2e-4, .atol = 2e-5, .floor = 1e-9}},
+    {"mfd_loss", ".dudt", torch::kFloat32, {.rtol = 2e-3, .atol = 1e-3}},
+    {"mft_loss", ".dudt", torch::kFloat32, {.rtol = 2e-3, .atol = 1e-3}},
+    {"mfd_loss", ".target", torch::kFloat32, {.rtol = 2e-3, .atol = 5e-4}},
+    {"mft_loss", ".target", torch::kFloat32, {.rtol = 2e-3, .atol = 5e-4}},
+    {"mfd_loss", "loss", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5}},
+    {"mft_loss", "loss", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5}},
+    {"mfd_loss", "sq_err_sum", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5}},
+    {"mft_loss", "sq_err_sum", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5}},
+    {"mfd_loss", "grad.", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5, .floor = 1e-9}},
+    {"mft_loss", "grad.", torch::kFloat32, {.rtol = 2e-3, .atol = 2e-5, .floor = 1e-9}},
+    // "decides steps adaptively - compare with rtol 2e-3"
+    {"samplers_ode", "dopri5", torch::kFloat32, {.rtol = 2e-3, .atol = 1e-4}},
+    {"samplers_ode", "bosh3", torch::kFloat32, {.rtol = 2e-3, .atol = 1e-4}},
+    // Float32 results recorded as float64.
+    {"optim", "loss", torch::kFloat64, {.rtol = 1e-4, .atol = 1e-6}},
+    {"optim", "grad_norm", torch::kFloat64, {.rtol = 1e-4, .atol = 1e-6}},
+    // "loss_ref rtol 1e-3 on the first step, 5e-3 later; params atol 2e-4"
+    {"train_", "loss", torch::kFloat64, {.rtol = 1e-3}},
+    {"train_", "grad_norm", torch::kFloat64, {.rtol = 1e-3}},
+    {"train_", "", torch::kFloat32, {.rtol = 1e-4, .atol = 2e-4, .floor = 1e-7}},
+};
 
 constexpr Tolerance kFloat32Default = {.rtol = 1e-4, .atol = 2e-5, .floor = 1e-9};
 constexpr Tolerance kFloat64Default = {.rtol = 1e-9, .atol = 1e-10, .floor = 1e-13};

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/verify/verify_case.h"
 
+#include "training/verify/flow_cases.h"
 #include "training/verify/model_cases.h"
+#include "training/verify/objective_cases.h"
+#include "training/verify/optim_cases.h"
 
 namespace meanflow::training {
 namespace {
@@ -17,6 +20,19 @@ constexpr RegisteredCase kCases[] = {
     {"lightningdit_p2", runLightningDit},
     {"lightningdit", runLightningDit},
     {"mf_student", runStudent},
+    {"time_samplers", runTimeSamplers},
+    {"samplers_mf", runMeanFlowSamplers},
+    {"samplers_ode", runOdeSamplers},
+    {"fm_loss", runFlowMatchingLoss},
+    {"cmt", runConsistencyMidTraining},
+    {"mfd_loss", runMeanFlowLoss},
+    {"mft_loss", runMeanFlowLoss},
+    {"lr_schedules", runLrSchedules},
+    {"optim", runOptimizer},
+    {"train_fm", runTraining},
+    {"train_cmt", runTraining},
+    {"train_mfd", runTraining},
+    {"train_mft", runTraining},
 };
 
 }  // namespace

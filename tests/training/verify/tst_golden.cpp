@@ -17,7 +17,12 @@ namespace {
 // Cases that must be among the golden files and must have a runner.
 constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "ddt_dh_qknorm_mlp_ln",
                                      "ddt_dh_given_s",  "lightningdit_p1",   "ddt_dh_qknorm_rms_nopos",
-                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired"};
+                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired",
+                                     "time_samplers",   "samplers_mf",       "samplers_ode",
+                                     "fm_loss",         "cmt",               "mfd_loss",
+                                     "mft_loss",        "lr_schedules",      "optim_wd0.0_clip1.0_acc1",
+                                     "train_fm",        "train_cmt",         "train_mfd",
+                                     "train_mft"};
 
 std::vector<std::string> caseFolders() {
   std::vector<std::string> folders;
