@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/cli/run_in_terminal.h"
 
-#include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <iostream>
+#include <mutex>
 
 #include "app/cli/commands.h"
 #include "app/cli/signal_watch.h"
@@ -64,7 +63,7 @@ int runInTerminal(TerminalRun& options) {
   if (options.is_json)
     console = std::make_shared<JsonSink>();
   else
-    console = std::make_shared<base::ProgressBarSink>(std::cerr, isatty(STDERR_FILENO) != 0);
+    console = std::make_shared<base::ProgressBar>();
   auto prepared = training::TrainingRun::prepare(options.request, {console});
   if (!prepared) return reportError(prepared.error());
   {

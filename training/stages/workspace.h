@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "core/data/dataset.h"
 #include "core/data/epoch_sampler.h"
