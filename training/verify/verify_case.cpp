@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/verify/verify_case.h"
 
+#include "training/verify/latent_cases.h"
 #include "training/verify/model_cases.h"
 
 namespace meanflow::training {
@@ -17,6 +18,7 @@ constexpr RegisteredCase kCases[] = {
     {"lightningdit_p2", runLightningDit},
     {"lightningdit", runLightningDit},
     {"mf_student", runStudent},
+    {"latent_stats", runLatentStatistics},
 };
 
 }  // namespace
