@@ -2,6 +2,7 @@
 #include "training/verify/verify_case.h"
 
 #include "training/verify/flow_cases.h"
+#include "training/verify/latent_cases.h"
 #include "training/verify/model_cases.h"
 #include "training/verify/objective_cases.h"
 #include "training/verify/optim_cases.h"
@@ -33,6 +34,7 @@ constexpr RegisteredCase kCases[] = {
     {"train_cmt", runTraining},
     {"train_mfd", runTraining},
     {"train_mft", runTraining},
+    {"latent_stats", runLatentStatistics},
 };
 
 }  // namespace
