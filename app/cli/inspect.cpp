@@ -69,7 +69,7 @@ int inspectRun(const std::string& path, bool is_json) {
   for (const auto& stage : store.stages()) {
     const auto checkpoints = folder->listCheckpoints(stage.name);
     const auto* loss = store.series(stage.name, "loss");
-    const double last_loss = loss && loss->size() > 0 ? loss->back().y : std::nan("");
+    const double last_loss = loss && !loss->empty() ? loss->y(loss->size() - 1) : std::nan("");
     root["stages"].push_back({{"stage", stage.name},
                               {"step", stage.step},
                               {"total_steps", stage.total_steps},

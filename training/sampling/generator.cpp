@@ -22,7 +22,7 @@ base::Result<std::pair<std::string, std::int64_t>> parseCheckpoint(const std::st
   const auto digits = slash == std::string::npos ? std::string() : text.substr(slash + 18);
   if (slash == 0 || digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) || digits.size() > 12)
     return base::Error{"'" + text + "' does not name a checkpoint; expected STAGE/checkpoints/step_N", base::ErrorKind::kUsage};
-  return std::pair{text.substr(0, slash), std::stoll(digits)};
+  return std::pair<std::string, std::int64_t>{text.substr(0, slash), std::stoll(digits)};
 }
 
 }  // namespace

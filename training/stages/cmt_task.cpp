@@ -2,6 +2,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/checkpoint/module_state.h"
+#include "core/flow/guidance.h"
 #include "core/objectives/consistency_mid_training.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/stages/tasks.h"

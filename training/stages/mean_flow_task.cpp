@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/checkpoint/module_state.h"
+#include "core/flow/guidance.h"
 #include "core/objectives/mean_flow.h"
 #include "training/stages/tasks.h"
 
