@@ -17,7 +17,8 @@ namespace {
 // Cases that must be among the golden files and must have a runner.
 constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "ddt_dh_qknorm_mlp_ln",
                                      "ddt_dh_given_s",  "lightningdit_p1",   "ddt_dh_qknorm_rms_nopos",
-                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired"};
+                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired",
+                                     "latent_stats"};
 
 std::vector<std::string> caseFolders() {
   std::vector<std::string> folders;
