@@ -33,8 +33,7 @@ void LatentStatistics::merge(const LatentStatistics& other) {
 
 LatentMoments LatentStatistics::moments() const {
   TORCH_CHECK(count_ > 0, "latent statistics: no latents were added");
-  return {.mean = mean_.to(torch::kFloat32),
-          .variance = (sum_sq_ / static_cast<double>(count_)).to(torch::kFloat32)};
+  return {.mean = mean_.to(torch::kFloat32), .variance = (sum_sq_ / static_cast<double>(count_)).to(torch::kFloat32)};
 }
 
 void RunningLatentStatistics::add(const torch::Tensor& latents) {

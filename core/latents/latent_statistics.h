@@ -24,8 +24,8 @@ class LatentStatistics {
   torch::Tensor mean_, sum_sq_;  ///< Sum of squared deviations from the mean.
 };
 
-/// The exponential running form of the official calculate_stat: running <- (1 - momentum) running + momentum batch, from
-/// mean 0 and variance 1, with the biased variance over the batch axis.
+/// The exponential running form of the official calculate_stat: running <- (1 - momentum) running + momentum batch,
+/// from mean 0 and variance 1, with the biased variance over the batch axis.
 class RunningLatentStatistics {
  public:
   explicit RunningLatentStatistics(double momentum = 0.1) : momentum_(momentum) {}

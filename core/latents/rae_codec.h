@@ -31,8 +31,8 @@ class RaeCodec final : public LatentCodec {
   /// Without statistics (the start) latents are the features themselves.
   void setStatistics(const LatentMoments& moments);
 
-  /// Steps of encode and decode, for the decoder's own training: features without gradient; features with noise; latents
-  /// from features and back; images in [0, 1] from features (with gradient).
+  /// Steps of encode and decode, for the decoder's own training: features without gradient; features with noise;
+  /// latents from features and back; images in [0, 1] from features (with gradient).
   torch::Tensor features(const torch::Tensor& images);
   torch::Tensor normalise(const torch::Tensor& raw) const;
   torch::Tensor denormalise(const torch::Tensor& latents) const;

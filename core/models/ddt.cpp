@@ -37,8 +37,8 @@ DiTwDDTHeadImpl::DiTwDDTHeadImpl(const DdtOptions& options) : options_(options) 
   }
   t_embedder = register_module("t_embedder", FourierTimeEmbedding(encoder.width));
   if (options_.has_r_embedder) r_embedder = register_module("r_embedder", FourierTimeEmbedding(encoder.width));
-  y_embedder = register_module(
-      "y_embedder", LabelEmbedding(options_.num_classes, options_.class_dropout_prob > 0, encoder.width));
+  y_embedder = register_module("y_embedder",
+                               LabelEmbedding(options_.num_classes, options_.class_dropout_prob > 0, encoder.width));
   if (network.use_pos_embed) {
     pos_embed = register_parameter("pos_embed", sinCosPositions(encoder.width, side), /*requires_grad=*/false);
   }
@@ -70,8 +70,7 @@ void DiTwDDTHeadImpl::setFourierAndPositionsTrainable(bool is_trainable) {
   if (pos_embed.defined()) pos_embed.set_requires_grad(is_trainable);
 }
 
-torch::Tensor DiTwDDTHeadImpl::encode(const torch::Tensor& patches, const torch::Tensor& time,
-                                      const torch::Tensor& y) {
+torch::Tensor DiTwDDTHeadImpl::encode(const torch::Tensor& patches, const torch::Tensor& time, const torch::Tensor& y) {
   auto s = s_embedder(patches);
   if (pos_embed.defined()) s = s + pos_embed;
   // The condition is activated twice in the reference: once here, once inside every block's modulation.
@@ -118,9 +117,8 @@ VelocityField velocityField(DiTwDDTHead network) {
 }
 
 FlowMap flowMap(DiTwDDTHead network) {
-  return [network](const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t, const torch::Tensor& y) mutable {
-    return network->averageVelocity(z, r, t, y);
-  };
+  return [network](const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t,
+                   const torch::Tensor& y) mutable { return network->averageVelocity(z, r, t, y); };
 }
 
 }  // namespace meanflow::core

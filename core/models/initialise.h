@@ -9,8 +9,8 @@
 
 namespace meanflow::core {
 
-/// Patch embedders: Xavier-uniform on the flattened weight, zero bias. Label table and the time embedding's two weights:
-/// N(0, 0.02); the time embedding's biases stay as they are.
+/// Patch embedders: Xavier-uniform on the flattened weight, zero bias. Label table and the time embedding's two
+/// weights: N(0, 0.02); the time embedding's biases stay as they are.
 void initialiseEmbedders(std::initializer_list<PatchEmbed> patch_embedders, LabelEmbedding& labels,
                          FourierTimeEmbedding& time);
 

@@ -12,8 +12,8 @@ LightningDitImpl::LightningDitImpl(const LightningDitOptions& options) : options
   const auto side = options_.input_size / p;
   x_embedder = register_module("x_embedder", PatchEmbed(options_.in_channels, p, width));
   t_embedder = register_module("t_embedder", FourierTimeEmbedding(width));
-  y_embedder = register_module("y_embedder",
-                               LabelEmbedding(options_.num_classes, options_.class_dropout_prob > 0, width));
+  y_embedder =
+      register_module("y_embedder", LabelEmbedding(options_.num_classes, options_.class_dropout_prob > 0, width));
   pos_embed = register_parameter("pos_embed", sinCosPositions(width, side), /*requires_grad=*/false);
   if (options_.use_rope) rope_ = register_module("feat_rope", RotaryEmbedding(width / options_.num_heads, side));
   torch::nn::ModuleList list;

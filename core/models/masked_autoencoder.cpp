@@ -14,7 +14,8 @@ PatchMask choosePatches(const torch::Tensor& uniforms, double ratio) {
   const auto num_kept =
       std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(num_patches) * (1 - ratio)));
   const auto order = uniforms.argsort(/*stable=*/true, /*dim=*/1, /*descending=*/false);
-  return {.kept = order.slice(1, 0, num_kept), .restore = order.argsort(/*stable=*/true, /*dim=*/1, /*descending=*/false)};
+  return {.kept = order.slice(1, 0, num_kept),
+          .restore = order.argsort(/*stable=*/true, /*dim=*/1, /*descending=*/false)};
 }
 
 MaskedAutoencoderImpl::MaskedAutoencoderImpl(VitEncoder encoder_in, std::int64_t decoder_width,
@@ -32,8 +33,7 @@ MaskedAutoencoderImpl::MaskedAutoencoderImpl(VitEncoder encoder_in, std::int64_t
   register_module("decoder_blocks", list);
   decoder_norm_ = register_module("decoder_norm", TokenNorm(NormKind::kLayerAffine, decoder_width, 1e-6));
   decoder_pred_ = register_module(
-      "decoder_pred",
-      torch::nn::Linear(decoder_width, network.patch_size * network.patch_size * options.num_channels));
+      "decoder_pred", torch::nn::Linear(decoder_width, network.patch_size * network.patch_size * options.num_channels));
   xavierLinears(*this);
   encoder = register_module("encoder", encoder_in);  // last: its own start stays
 }

@@ -34,8 +34,8 @@ VitDecoderLayerImpl::VitDecoderLayerImpl(std::int64_t width, std::int64_t num_he
   key_ = projections->add("key", torch::nn::Linear(width, width));
   value_ = projections->add("value", torch::nn::Linear(width, width));
   attention_out_ = attention->add("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(width, width));
-  intermediate_ = register_module("intermediate", std::make_shared<Holder>())
-                      ->add("dense", torch::nn::Linear(width, hidden_width));
+  intermediate_ =
+      register_module("intermediate", std::make_shared<Holder>())->add("dense", torch::nn::Linear(width, hidden_width));
   output_ = register_module("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(hidden_width, width));
 }
 

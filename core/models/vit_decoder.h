@@ -9,13 +9,13 @@
 namespace meanflow::core {
 
 struct VitDecoderOptions {
-  base::VitConfig network;             ///< patch_size: pixels per token side in the output.
+  base::VitConfig network;  ///< patch_size: pixels per token side in the output.
   std::int64_t latent_channels = 768;
   std::int64_t latent_side = 16;       ///< Side of the base token grid.
   std::int64_t intermediate_size = 0;  ///< MLP width; 0 = hidden_size * mlp_ratio.
   std::int64_t num_channels = 3;
   double layer_norm_eps = 1e-12;
-  std::string output_head = "patch";   ///< "patch": linear to pixels, as in RAE; "conv": see ConvHead.
+  std::string output_head = "patch";  ///< "patch": linear to pixels, as in RAE; "conv": see ConvHead.
   std::int64_t head_channels = 24;
 };
 

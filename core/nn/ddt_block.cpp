@@ -57,8 +57,7 @@ torch::Tensor DdtBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
 }
 
 FinalLayerImpl::FinalLayerImpl(std::int64_t width, std::int64_t out_features, bool use_rmsnorm) {
-  norm_final =
-      register_module("norm_final", TokenNorm(use_rmsnorm ? NormKind::kRms : NormKind::kLayer, width, 1e-6));
+  norm_final = register_module("norm_final", TokenNorm(use_rmsnorm ? NormKind::kRms : NormKind::kLayer, width, 1e-6));
   linear = register_module("linear", torch::nn::Linear(width, out_features));
   adaLN_modulation = register_module("adaLN_modulation", makeModulation(width, 2));
 }

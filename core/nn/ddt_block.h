@@ -30,7 +30,7 @@ class DdtBlockImpl : public torch::nn::Module {
 
   TokenNorm norm1{nullptr}, norm2{nullptr};
   Attention attn{nullptr};
-  SwiGlu swiglu{nullptr};      ///< Registered as `mlp` when use_swiglu.
+  SwiGlu swiglu{nullptr};     ///< Registered as `mlp` when use_swiglu.
   GeluMlp gelu_mlp{nullptr};  ///< Registered as `mlp` otherwise.
   torch::nn::Sequential adaLN_modulation{nullptr};
 };

@@ -16,8 +16,8 @@ class FourierTimeEmbeddingImpl : public torch::nn::Module {
 };
 TORCH_MODULE(FourierTimeEmbedding);
 
-/// Table lookup y [B] int64 -> [B, width]. Label dropout is not done here: labels arrive already dropped (the null label
-/// is num_classes and has a row when `with_null`).
+/// Table lookup y [B] int64 -> [B, width]. Label dropout is not done here: labels arrive already dropped (the null
+/// label is num_classes and has a row when `with_null`).
 class LabelEmbeddingImpl : public torch::nn::Module {
  public:
   LabelEmbeddingImpl(std::int64_t num_classes, bool with_null, std::int64_t width);

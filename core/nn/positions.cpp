@@ -39,8 +39,8 @@ RotaryEmbeddingImpl::RotaryEmbeddingImpl(std::int64_t head_dim, std::int64_t sid
 
 torch::Tensor RotaryEmbeddingImpl::factors(std::int64_t num_tokens) const {
   const auto num_rows = freqs_cos.size(0);
-  TORCH_CHECK(num_tokens % num_rows == 0, "rotary embedding: ", num_tokens,
-              " tokens do not fit a table of ", num_rows, " positions; the latent's side must match input_size");
+  TORCH_CHECK(num_tokens % num_rows == 0, "rotary embedding: ", num_tokens, " tokens do not fit a table of ", num_rows,
+              " positions; the latent's side must match input_size");
   const auto rotate_by = torch::complex(freqs_cos.slice(1, 0, c10::nullopt, 2), freqs_sin.slice(1, 0, c10::nullopt, 2));
   auto table = torch::stack({rotate_by, rotate_by, torch::ones_like(rotate_by)}, 1).unsqueeze(2);
   if (num_tokens != num_rows) table = table.repeat_interleave(num_tokens / num_rows, 0);

@@ -29,7 +29,8 @@ base::Result<CaseFolder> openCase(const std::string& path) {
   const auto json_path = fs::path(path) / "case.json";
   std::ifstream stream(json_path);
   if (!stream) return base::Error{json_path.string() + ": cannot be read; is this the folder of one golden case?"};
-  CaseFolder folder{.path = path, .name = {}, .description = nlohmann::json::parse(stream, nullptr, false), .files = {}};
+  CaseFolder folder{
+      .path = path, .name = {}, .description = nlohmann::json::parse(stream, nullptr, false), .files = {}};
   if (folder.description.is_discarded() || !folder.description.contains("case")) {
     return base::Error{json_path.string() + ": not a JSON object with a `case`"};
   }

@@ -13,7 +13,8 @@ struct CaseFolder {
   std::string path;
   std::string name;  ///< `case` of case.json; decides which runner checks it.
   nlohmann::json description;
-  std::map<std::string, core::TensorMap> files;  ///< By stem: "io", "weights", "grads"... uint8 0/1 tensors are booleans.
+  std::map<std::string, core::TensorMap>
+      files;  ///< By stem: "io", "weights", "grads"... uint8 0/1 tensors are booleans.
 
   const nlohmann::json& config() const { return description.at("config"); }
   const core::TensorMap& file(const std::string& stem) const;  ///< Throws with the case's name where it is absent.

@@ -72,7 +72,8 @@ void CaseChecker::checkGradients(const std::string& stem, const torch::nn::Modul
 }
 
 CaseReport CaseChecker::finish() const {
-  CaseReport report{.case_name = folder_.name, .path = folder_.path, .comparisons = comparisons_, .unchecked = {}, .error = {}};
+  CaseReport report{
+      .case_name = folder_.name, .path = folder_.path, .comparisons = comparisons_, .unchecked = {}, .error = {}};
   for (const auto& [stem, tensors] : folder_.files) {
     if (stem != "io" && stem.rfind("grads", 0) != 0) continue;
     for (const auto& entry : tensors) {
@@ -94,7 +95,8 @@ std::string CaseReport::summary() const {
   std::ostringstream out;
   out << case_name << ": ";
   if (!error.empty()) return out << "not run: " << error, out.str();
-  const auto num_failed = std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
+  const auto num_failed =
+      std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
   out << comparisons.size() << " tensors compared, " << num_failed << " outside the tolerance, " << unchecked.size()
       << " unchecked";
   for (const auto& c : comparisons) {

@@ -40,7 +40,8 @@ class CaseChecker {
   void check(const std::string& stem, const std::string& name, const torch::Tensor& actual);
   /// As check, where the files may lack the tensor; then nothing happens.
   void checkIfPresent(const std::string& stem, const std::string& name, const torch::Tensor& actual);
-  /// Compares the `.grad` of each parameter with `grad.NAME` of STEM.safetensors (every name there must be a parameter).
+  /// Compares the `.grad` of each parameter with `grad.NAME` of STEM.safetensors (every name there must be a
+  /// parameter).
   void checkGradients(const std::string& stem, const torch::nn::Module& module);
 
   /// Comparisons so far, and as `unchecked` every tensor that looks like an expected output (out*, loss*, grad*, dbg.*,
