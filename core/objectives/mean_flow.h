@@ -20,7 +20,7 @@ struct MeanFlowOptions {
   /// > 0: every copy (u, u+, u-) drops its label once more and independently, as the released code's network does in training
   /// mode (0.1). 0: one drop, shared by all.
   double network_label_dropout = 0;
-  TransportDerivativeOptions derivative;
+  TransportDerivativeOptions derivative = {};
 };
 MeanFlowOptions meanFlowOptions(const base::MeanFlowConfig& config, std::int64_t num_classes);
 
