@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 #include "core/data/counter_random.h"
@@ -19,6 +20,11 @@ namespace nn = torch::nn;
 constexpr std::int64_t kPartSize = 250;  // images a forward pass of features(): keeps memory small
 constexpr std::int64_t kMaxShift = 2;    // pixels
 constexpr double kLabelSmoothing = 0.05;
+
+// A class has a few colours in training and others among its held-out pictures (hearts, balls): swapping the channels
+// of some images teaches the judge to look at shapes as well.
+constexpr double kColourSwapShare = 0.3;
+constexpr int kColourOrders[][3] = {{0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 
 /// LibTorch's thread count is one setting of the process: put back when done.
 class ThreadCount {
@@ -55,7 +61,10 @@ torch::Tensor augmentedBatch(const ImageDataset& dataset, const std::vector<std:
     const std::int64_t left = random.below(2 * kMaxShift + 1), top = random.below(2 * kMaxShift + 1);
     const auto window = image.narrow(1, top, height).narrow(2, left, width);
     const bool flip = random.uniform() < 0.5 && dataset.may_flip[static_cast<std::size_t>(labels[indices[i]])];
-    rows.push_back(flip ? window.flip(2) : window);
+    const bool swaps_colours = random.uniform() < kColourSwapShare;
+    const auto& order = kColourOrders[static_cast<std::size_t>(random.below(std::size(kColourOrders)))];
+    const auto turned = flip ? window.flip(2) : window;
+    rows.push_back(swaps_colours ? torch::stack({turned[order[0]], turned[order[1]], turned[order[2]]}) : turned);
   }
   return toUnitRange(torch::stack(rows));
 }

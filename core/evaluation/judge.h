@@ -60,12 +60,13 @@ struct JudgeProgress {
 struct JudgeTraining {
   std::uint64_t seed = 0;
   int num_threads = 1;  ///< LibTorch threads; results are reproducible for a given number.
-  std::function<void(const JudgeProgress&)> on_progress;  ///< Called every 10 steps and after the last.
-  std::stop_token stop;  ///< Ends training early; the judge is then not usable for scores.
+  std::function<void(const JudgeProgress&)> on_progress = {};  ///< Called every 10 steps and after the last.
+  std::stop_token stop = {};  ///< Ends training early; the judge is then not usable for scores.
 };
 
-/// Trains a judge on the training images with AdamW (cosine schedule) under random shifts of two pixels, and flips
-/// where the class allows it. The same data, configuration, seed and number of threads give the same weights.
+/// Trains a judge on the training images with AdamW (cosine schedule) under random shifts of two pixels, swapped colour
+/// channels, and flips where the class allows it. The same data, configuration, seed and number of threads give the
+/// same weights.
 Judge trainJudge(const ImageDataset& dataset, const base::JudgeConfig& config, const JudgeTraining& training = {});
 
 }  // namespace meanflow::core
