@@ -5,10 +5,12 @@
 
 namespace meanflow::ui {
 
-LiveRunSource::LiveRunSource(const QString& folder, QObject* parent)
+LiveRunSource::LiveRunSource(const QString& folder, RunSource* history, QObject* parent)
     : RunSource(QFileInfo(folder).absoluteFilePath(), parent),
       queue_(std::make_shared<base::BoundedQueueSink>(
-          [this] { QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection); })) {}
+          [this] { QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection); })) {
+  if (history) takeOver(*history);
+}
 
 LiveRunSource::~LiveRunSource() { queue_->close(); }
 

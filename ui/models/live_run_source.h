@@ -12,7 +12,8 @@ namespace meanflow::ui {
 class LiveRunSource final : public RunSource {
   Q_OBJECT
  public:
-  explicit LiveRunSource(const QString& folder, QObject* parent = nullptr);
+  /// `history`: the record of the run so far when it is continued; what it has folded is taken from it.
+  explicit LiveRunSource(const QString& folder, RunSource* history = nullptr, QObject* parent = nullptr);
   ~LiveRunSource() override;
 
   bool isLive() const override { return true; }

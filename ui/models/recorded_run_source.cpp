@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/models/recorded_run_source.h"
 
+#include <QDateTime>
 #include <QFileInfo>
 #include <optional>
 #include <vector>
 
 #include "core/base/events/event_log.h"
+#include "core/base/run/run_folder.h"
+#include "core/base/run/run_state.h"
 
 namespace meanflow::ui {
 namespace {
 
 std::filesystem::path logPath(const QString& folder) {
   return std::filesystem::path(folder.toStdString()) / "events.jsonl";
+}
+
+std::filesystem::path configPath(const QString& folder) {
+  return std::filesystem::path(folder.toStdString()) / "config.yaml";
 }
 
 }  // namespace
@@ -23,8 +30,10 @@ base::Result<void> RecordedRunSource::check(const QString& folder) {
   if (!info.isDir()) return fail(tr("%1 is a file; choose the run folder that holds events.jsonl.").arg(folder));
   if (!info.isReadable() || !info.isExecutable()) return fail(tr("The folder %1 may not be read; check its permissions.").arg(folder));
   const QFileInfo log(QString::fromStdString(logPath(folder).string()));
-  if (!log.exists()) return fail(tr("%1 is not a run folder: it has no events.jsonl.").arg(folder));
-  if (!log.isReadable()) return fail(tr("%1 may not be read; check its permissions.").arg(log.filePath()));
+  if (!log.exists() && !QFileInfo::exists(QString::fromStdString(configPath(folder).string()))) {
+    return fail(tr("%1 is not a run folder: it has neither config.yaml nor events.jsonl.").arg(folder));
+  }
+  if (log.exists() && !log.isReadable()) return fail(tr("%1 may not be read; check its permissions.").arg(log.filePath()));
   return {};
 }
 
@@ -61,9 +70,22 @@ void RecordedRunSource::read(const std::stop_token& stop) {
     is_caught_up_ = true;
     wakeWindow();
   };
+  auto next_look = std::chrono::steady_clock::now();
   do {
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_look) {
+      next_look = now + std::chrono::seconds(1);
+      const auto run = base::RunFolder::open(folder().toStdString());
+      const bool is_owned = run.ok() && run->isOwnedBySomeone();
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(is_owned_, is_owned) != is_owned) wakeWindow();
+    }
     if (!reader) {
       auto opened = base::EventLogReader::open(logPath(folder()));
+      std::error_code code;
+      if (!opened.ok() && next_sequence == 0 && std::filesystem::exists(configPath(folder()), code)) {
+        report({});  // made a moment ago, nothing said yet
+        continue;
+      }
       if (!opened.ok()) {
         report(tr("The run folder is gone or cannot be read any more (%1). What was read so far stays on show.")
                    .arg(QString::fromStdString(opened.error().message)));
@@ -93,6 +115,12 @@ void RecordedRunSource::read(const std::stop_token& stop) {
   } while (reader && reader->hasMore() ? !stop.stop_requested() : waitFor(stop, kPollMs));
 }
 
+bool RecordedRunSource::isWorkedOn() const {
+  if (base::isEnded(summary().state)) return false;
+  // On a network file system the owner's lock may be invisible from here: fresh events say as much.
+  return is_owned_here_ || QDateTime::currentMSecsSinceEpoch() / 1000.0 - summary().last_event_unix < kFreshSeconds;
+}
+
 bool RecordedRunSource::drain() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kMaxFoldMs);
   std::vector<base::EventRecord> batch;
@@ -116,6 +144,7 @@ bool RecordedRunSource::drain() {
     is_wake_posted_ = false;
     is_caught_up = is_caught_up_ && waiting_.empty();
     trouble = reader_trouble_;
+    if (std::exchange(is_owned_here_, is_owned_) != is_owned_) markSummary();
   }
   setTrouble(trouble);
   if (is_caught_up) setLoading(false);

@@ -28,6 +28,7 @@ class RecordedRunSource final : public RunSource {
  private:
   static constexpr std::size_t kMaxWaiting = 100'000;  ///< The reader waits when the window has this much to take in.
   static constexpr int kPollMs = 200;
+  static constexpr double kFreshSeconds = 60;
   static constexpr int kMaxFoldMs = 12;                ///< Of a frame.
 
   bool drain() override;
@@ -41,6 +42,8 @@ class RecordedRunSource final : public RunSource {
   QString reader_trouble_;
   bool is_caught_up_ = false;
   bool is_wake_posted_ = false;
+  bool is_owned_ = false;       ///< A process holds the run's lock, as the reader saw it last.
+  bool is_owned_here_ = false;  ///< The same as the window knows it.
   std::jthread reader_;  ///< Last: it uses all of the above.
 };
 

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/models/run_controller.h"
 
-#include <chrono>
-
+#include "core/base/run/inbox.h"
+#include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
 
 namespace meanflow::ui {
+namespace {
+
+base::Result<void> sendToInbox(const QString& folder, const base::Command& command) {
+  const auto run = base::RunFolder::open(folder.toStdString());
+  if (!run.ok()) return run.error();
+  return base::Inbox(run->inbox()).send(command);
+}
+
+}  // namespace
 
 RunActions actionsFor(base::RunState state, RunAccess access, bool has_run, bool can_train) {
   using base::RunState;
@@ -57,7 +66,8 @@ RunAccess RunController::access() const {
 }
 
 void RunController::refresh() {
-  const auto now = actionsFor(source_ ? source_->summary().state : base::RunState::kIdle, access(), source_ != nullptr, canTrain());
+  const bool can_train = canTrain() && !(source_ && source_->isLoading());
+  const auto now = actionsFor(source_ ? source_->summary().state : base::RunState::kIdle, access(), source_ != nullptr, can_train);
   if (now == actions_) return;
   actions_ = now;
   Q_EMIT actionsChanged();

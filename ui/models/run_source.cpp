@@ -2,6 +2,7 @@
 #include "ui/models/run_source.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meanflow::ui {
 
@@ -62,6 +63,18 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
   scheduleFrame();
 }
 
+void RunSource::takeOver(RunSource& other) {
+  summary_ = std::exchange(other.summary_, {});
+  axis_ = std::exchange(other.axis_, {});
+  log_ = std::exchange(other.log_, {});
+  metrics_ = std::exchange(other.metrics_, {});
+  samples_ = std::exchange(other.samples_, {});
+  trajectories_ = std::exchange(other.trajectories_, {});
+  cmt_matrices_ = std::exchange(other.cmt_matrices_, {});
+  is_dirty_.fill(true);
+  scheduleFrame();
+}
+
 void RunSource::foldPictures(const base::EventRecord& record) {
   if (const auto* samples = std::get_if<base::SamplesReady>(&record.event)) {
     samples_.push_back(*samples);
@@ -78,9 +91,10 @@ void RunSource::foldPictures(const base::EventRecord& record) {
     mark(StoreKind::kCmtMatrix);
   } else if (const auto* stage = std::get_if<base::StageStarted>(&record.event)) {
     const auto is_void = [stage](const auto& picture) { return picture.stage == stage->stage && picture.step > stage->step; };
-    if (std::erase_if(samples_, is_void) > 0) mark(StoreKind::kSamples);
-    if (std::erase_if(trajectories_, is_void) > 0) mark(StoreKind::kTrajectories);
-    if (std::erase_if(cmt_matrices_, is_void) > 0) mark(StoreKind::kCmtMatrix);
+    if (std::erase_if(samples_, is_void) + std::erase_if(trajectories_, is_void) + std::erase_if(cmt_matrices_, is_void) > 0) {
+      ++num_recalls_;
+      for (const auto kind : {StoreKind::kSamples, StoreKind::kTrajectories, StoreKind::kCmtMatrix}) mark(kind);
+    }
   }
 }
 

@@ -47,6 +47,9 @@ class RunSource : public QObject {
   const std::vector<base::TrajectoryReady>& trajectories() const { return trajectories_; }
   const std::vector<base::CmtMatrixReady>& cmtMatrices() const { return cmt_matrices_; }
 
+  /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start over.
+  int numRecalls() const { return num_recalls_; }
+
   /// Folds events in and schedules `changed`. UI thread only.
   void feed(std::span<const base::EventRecord> records);
 
@@ -59,8 +62,11 @@ class RunSource : public QObject {
   /// Called once a frame while scheduled; subclasses feed what has arrived and return whether more is waiting.
   virtual bool drain() { return false; }
   void scheduleFrame();
+  /// Takes what another source has folded so far, leaving it empty: a run that is continued keeps its history.
+  void takeOver(RunSource& other);
   void setTrouble(const QString& trouble);
   void setLoading(bool is_loading);
+  void markSummary() { mark(StoreKind::kSummary); }
 
  private:
   void onFrame();
@@ -79,6 +85,7 @@ class RunSource : public QObject {
   QTimer frame_;
   std::chrono::steady_clock::time_point last_frame_{};
   bool is_loading_ = false;
+  int num_recalls_ = 0;
   QString trouble_;
 };
 

@@ -39,7 +39,7 @@ void EmptyState::setText(const QString& title, const QString& advice) {
   advice_->setText(advice);
 }
 
-Banner::Banner(const Theme& theme, QWidget* parent)
+Banner::Banner(const Theme& theme, bool can_close, QWidget* parent)
     : QFrame(parent), icon_(new QLabel), text_(new QLabel), theme_(theme) {
   setProperty("banner", true);
   auto* layout = new QHBoxLayout(this);
@@ -48,6 +48,16 @@ Banner::Banner(const Theme& theme, QWidget* parent)
   layout->addWidget(text_, 1);
   text_->setWordWrap(true);
   text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  if (can_close) {
+    auto* close = new QToolButton;
+    close->setIcon(theme.icon(QStringLiteral("close")));
+    close->setAutoRaise(true);
+    close->setFocusPolicy(Qt::StrongFocus);
+    close->setAccessibleName(tr("Close this message"));
+    close->setToolTip(tr("Close this message"));
+    layout->addWidget(close, 0, Qt::AlignTop);
+    connect(close, &QToolButton::clicked, this, &QWidget::hide);
+  }
   hide();
 }
 

@@ -26,7 +26,8 @@ class EmptyState final : public QWidget {
 class Banner final : public QFrame {
   Q_OBJECT
  public:
-  explicit Banner(const Theme& theme, QWidget* parent = nullptr);
+  /// `can_close`: with a button that takes it away.
+  explicit Banner(const Theme& theme, bool can_close = false, QWidget* parent = nullptr);
   void showMessage(const QString& message, bool is_error);
   QString message() const { return text_->text(); }
 

@@ -170,14 +170,15 @@ void PipelinePanel::refreshCards() {
   const auto& run = source_->summary();
   name_->setText(QString::fromStdString(run.run_name));
   name_->setToolTip(source_->folder());
-  state_->setText(runStateText(run.state));
+  const bool is_cut_off = !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
+  state_->setText(is_cut_off ? tr("interrupted") : runStateText(run.state));
   QPalette palette = state_->palette();
-  palette.setColor(QPalette::WindowText, theme_.colors().*colorOf(run.state));
+  palette.setColor(QPalette::WindowText, theme_.colors().*(is_cut_off ? &ThemeColors::warning : colorOf(run.state)));
   state_->setPalette(palette);
 
   std::int64_t done = 0;
   double time_left = 0;
-  bool is_time_known = !base::isEnded(run.state);
+  bool is_time_known = !base::isEnded(run.state) && !is_cut_off;
   for (const auto& stage : run.stages) {
     done += stage.state == StageState::kDone ? 1 : 0;
     if (stage.state == StageState::kRunning) {
@@ -206,6 +207,8 @@ void PipelinePanel::refreshCards() {
                                                .arg(what)
                                          : what,
                          true);
+  } else if (is_cut_off) {
+    banner_->showMessage(tr("The process that trained this run is gone. The run can be continued from its last checkpoint."), false);
   } else {
     banner_->showMessage({}, false);
   }
@@ -227,7 +230,7 @@ void PipelinePanel::refreshButtons() {
   start_->setAccessibleName(start_->text());
   // One of the three is shown: what the state makes of "go" and "hold".
   const bool shows_resume = can.can_resume;
-  const bool shows_pause = can.can_pause || (source_ && !base::isEnded(source_->summary().state) && !shows_resume);
+  const bool shows_pause = can.can_pause || (can.can_discard && !shows_resume);
   start_->setVisible(!shows_pause && !shows_resume);
   pause_->setVisible(shows_pause);
   resume_->setVisible(shows_resume);
