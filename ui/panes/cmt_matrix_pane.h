@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/events/training_event.h"
+#include "ui/panes/color_scale.h"
 #include "ui/panes/imgui_widget.h"
 
 namespace meanflow::ui {
@@ -13,7 +14,7 @@ namespace meanflow::ui {
 /// there. Errors that are not finite stand out.
 ///
 /// Keys: Left/Right step, Home/End first and newest, L live, R colour range, Shift+arrows move the selected cell.
-/// Item names: "live", "previous", "next", "step", "range", "matrix", "legend", "history", "info".
+/// Item names: "live", "previous", "next", "step", "range", "matrix", "legend", "history", "info", "help".
 class CmtMatrixPane final : public ImGuiWidget {
   Q_OBJECT
  public:
@@ -38,28 +39,34 @@ class CmtMatrixPane final : public ImGuiWidget {
 
  protected:
   void draw() override;
-  bool keyPressed(int key, Qt::KeyboardModifiers modifiers) override;
 
  private:
   struct Range {
     double low = 0, high = 0;  ///< Smallest and largest positive finite error; high == 0 when there is none.
+    void add(double error);
   };
-  static Range rangeOf(const base::CmtMatrixReady& entry);
+  static int sizeOf(const base::CmtMatrixReady& entry);
+  static double errorAt(const base::CmtMatrixReady& entry, const QPoint& cell);
+  static double meanError(const base::CmtMatrixReady& entry);
   void show(int index, bool by_person);
+  void pick(int index);
   void stepBy(int offset);
+  void moveCell(const QPoint& way);
   Range colorRange() const;
+  QString jumpText(const QPoint& cell) const;
   void drawTools();
   void drawMatrix(const QRectF& area);
-  void drawLegend(const QRectF& area);
+  void drawLegend(const QRectF& area, const Range& range);
   void drawHistory(const QRectF& area);
-  void drawInfo();
+  QColor colorOf(double error, const Range& range) const;
 
+  ColorScale scale_;
   std::vector<base::CmtMatrixReady> entries_;
   Range range_all_;
   QString empty_text_;
   int shown_ = -1;
   bool is_live_ = true;
-  bool has_shared_range_ = true;
+  bool has_shared_range_ = true;  // one colour range for every step, so that shrinking errors are seen to shrink
   QPoint hovered_{-1, -1};
   QPoint selected_{-1, -1};
 };

@@ -37,7 +37,7 @@ class ImageStore final : public QObject {
   explicit ImageStore(ImageLoader loader, QObject* parent = nullptr);
   ~ImageStore() override;
 
-  void setBudget(std::size_t bytes);  ///< Default 192 MiB; the image last asked for is always kept.
+  void setBudget(std::size_t bytes);  ///< Default 192 MiB; the four last asked for are always kept.
   std::size_t bytes() const { return bytes_; }
 
   /// The image if it is here; otherwise asks for it and says so. UI thread.
@@ -65,7 +65,7 @@ class ImageStore final : public QObject {
   std::list<std::string> ages_;  // most recently used first
   std::size_t bytes_ = 0;
   std::size_t budget_ = std::size_t{192} << 20;
-  std::mutex mutex_;             // guards wanted_ and reading_
+  std::mutex mutex_;  // guards wanted_ and reading_
   std::condition_variable_any wake_;
   std::vector<std::string> wanted_;  // last is next
   std::string reading_;

@@ -17,12 +17,12 @@ namespace meanflow::ui {
 struct SampleGridEntry {
   std::string stage;
   std::int64_t step = 0;
-  std::string what;    ///< "one_step", "two_step", "teacher", "reconstruction".
+  std::string what;  ///< "one_step", "two_step", "teacher", "reconstruction".
   int nfe = 1;
   bool is_ema = true;
   int rows = 0, columns = 0;
   std::shared_ptr<const std::vector<std::string>> row_labels;  ///< Shared by the grids of a run; may be null.
-  std::string path;    ///< Handed to the loader when `image` is absent.
+  std::string path;                                            ///< Handed to the loader when `image` is absent.
   std::shared_ptr<const base::Image8> image;
   double cost_ms = 0;  ///< What making it took from training.
 };
@@ -35,8 +35,8 @@ SampleGridEntry sampleGridEntry(const base::SamplesReady& event, const SampleGri
 /// a wipe. Images given by path are read on a worker thread; pictures in memory and in GL are bounded.
 ///
 /// Keys: Left/Right step, Home/End first and newest, L live, K kind, S stage, C comparison, F fit, +/- zoom,
-/// Up/Down scroll. Item names: "stage", "kind", "compare", "kind_b", "fit", "live", "previous", "next", "step", "step_b",
-/// "image", "image_b", "labels", "wipe", "info".
+/// Up/Down scroll, Shift+Left/Right move the wipe. Item names: "stage", "kind", "compare", "kind_b", "fit", "live",
+/// "previous", "next", "step", "step_b", "image", "image_b", "labels", "wipe", "info", "help".
 class SampleGridPane final : public ImGuiWidget {
   Q_OBJECT
  public:
@@ -45,9 +45,9 @@ class SampleGridPane final : public ImGuiWidget {
   explicit SampleGridPane(ImageLoader loader = {}, QWidget* parent = nullptr);
   ~SampleGridPane() override;
 
-  void setLoader(ImageLoader loader);                       ///< Another run folder; forgets every picture.
-  void setEntries(std::vector<SampleGridEntry> entries);    ///< In order of the event stream.
-  void addEntry(SampleGridEntry entry);                     ///< The newest grid.
+  void setLoader(ImageLoader loader);                     ///< Another run folder; forgets every picture.
+  void setEntries(std::vector<SampleGridEntry> entries);  ///< In order of the event stream.
+  void addEntry(SampleGridEntry entry);                   ///< The newest grid.
   const std::vector<SampleGridEntry>& entries() const { return entries_; }
   /// What to say while there is no grid, e.g. why a recorded run has none. Empty: the usual advice.
   void setEmptyText(const QString& text);
@@ -55,9 +55,9 @@ class SampleGridPane final : public ImGuiWidget {
 
   bool isLive() const { return is_live_; }
   Compare compare() const { return compare_; }
-  double zoom() const { return view_.zoom; }                ///< Widget pixels per image pixel.
-  const SampleGridEntry* shown() const;                     ///< Null while empty.
-  const SampleGridEntry* shownBeside() const;               ///< The second picture of a comparison, or null.
+  double zoom() const { return view_.zoom; }   ///< Widget pixels per image pixel.
+  const SampleGridEntry* shown() const;        ///< Null while empty.
+  const SampleGridEntry* shownBeside() const;  ///< The second picture of a comparison, or null.
 
  public Q_SLOTS:
   void setStep(const QString& stage, qint64 step);  ///< Shows the newest grid at or before; ends live. No signal.
@@ -68,11 +68,10 @@ class SampleGridPane final : public ImGuiWidget {
  Q_SIGNALS:
   void stepPicked(const QString& stage, qint64 step);  ///< The person chose another grid.
   void liveChanged(bool is_live);
-  void cellActivated(int row, int column);             ///< A click on a cell.
+  void cellActivated(int row, int column);  ///< A click on a cell.
 
  protected:
   void draw() override;
-  bool keyPressed(int key, Qt::KeyboardModifiers modifiers) override;
 
  private:
   struct Kind {
@@ -81,48 +80,61 @@ class SampleGridPane final : public ImGuiWidget {
     bool is_ema = true;
     bool operator==(const Kind&) const = default;
   };
+  /// One picture of the pane in this frame.
+  struct Picture {
+    const SampleGridEntry* entry = nullptr;
+    std::shared_ptr<const base::Image8> image;  // may be the one shown before, while the new one loads
+    QRectF area;
+    QRectF clip;   // the part of `area` that is its own under a wipe
+    QString name;  // of the item
+  };
   static Kind kindOf(const SampleGridEntry& entry) { return {entry.what, entry.nfe, entry.is_ema}; }
   QString kindText(const Kind& kind) const;
-  void indexEntry(std::size_t index);
+  QString entryText(const SampleGridEntry& entry) const;  // what, step, calls, weights, cost
+  void absorb(SampleGridEntry entry);
   std::vector<int> indicesOf(const std::string& stage, const Kind& kind) const;
-  int findAtOrBefore(const std::string& stage, const Kind& kind, std::int64_t step) const;
+  int lastAtOrBefore(const std::vector<int>& indices, std::int64_t step) const;
+  std::vector<Kind> kindsOf(const std::string& stage) const;
   int besideIndex() const;
+  int newestIndex() const;
   void follow();
   void show(int index, bool by_person);
   void stepBy(int offset);
-  void stepTo(std::size_t position);
+  void pick(int index);  // by the person
   void chooseStage(const std::string& stage);
   void chooseKind(const Kind& kind);
-  void cycleKind();
-  void cycleStage();
+  void cycle(bool is_stage);
+  void zoomBy(double factor);
+  void scrollBy(double rows);
   void drawTools();
-  void drawStepBar();
-  void drawInfo();
-  void drawEmpty();
-  void drawPictures();
-  struct Picture;
-  void drawPicture(const Picture& picture);
-  void drawLabels(const SampleGridEntry& entry, const QRectF& column, const QRectF& area, double cell_height);
-  void drawHover(const SampleGridEntry& entry, const base::Image8* image, double x, double y);
+  void drawStepBars();
+  void drawPictures(const QRectF& area);
+  void drawPicture(Picture& picture, std::shared_ptr<const base::Image8>& kept);
+  void drawLabels(const SampleGridEntry& entry, const QRectF& column, double cell_height);
+  void drawHover(const Picture& picture, const QPointF& point);
+  void handleMouse(const Picture& picture, bool is_hovered, bool is_active);
+  void drawWipe(const QRectF& area);
+  double fitZoom() const;
+  QSizeF imageSize() const;
 
   std::unique_ptr<ImageStore> store_;
   std::vector<SampleGridEntry> entries_;
   std::vector<std::string> stages_;  // in order of appearance
-  std::vector<Kind> kinds_;
   QString empty_text_;
+  std::size_t image_budget_ = std::size_t{192} << 20;
   int shown_ = -1;
-  std::string stage_;                // wanted; shown_ follows
-  Kind kind_{"one_step", 1, true};
-  Kind kind_b_{"teacher", 0, true};
-  int step_b_ = -1;                  // entry under the wipe's right side
+  Kind kind_{"one_step", 1, true};  // wanted; what is shown may differ where a stage has no such grid
+  std::optional<Kind> kind_b_;      // wanted beside; empty until chosen: the teacher if there is one
+  int step_b_ = -1;                 // entry under the wipe's right side, -1: the first of the kind
   Compare compare_ = Compare::kOff;
   double wipe_ = 0.5;
   bool is_dragging_wipe_ = false;
-  bool is_dragging_ = false;
+  bool has_moved_ = false;  // since the button went down
   bool is_live_ = true;
-  bool wants_fit_ = true;
-  bool is_fitted_ = true;            // stays fitted when the pane is resized until the person zooms or pans
+  bool is_fitted_ = true;  // stays fitted when the pane or the picture changes size
   ViewTransform view_;
+  QRectF area_;                                        // of the first picture, in the last frame
+  std::shared_ptr<const base::Image8> kept_, kept_b_;  // drawn while the next ones load
 };
 
 }  // namespace meanflow::ui

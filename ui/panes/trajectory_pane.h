@@ -16,7 +16,7 @@ namespace meanflow::ui {
 ///
 /// Keys: Left/Right knot, Home/End first and last knot, Space play or pause, Ctrl+Left/Right step of the run, L live,
 /// C next class. Item names: "class", "play", "back", "forward", "live", "previous", "next", "step", "film", "frame",
-/// "path", "speed", "error", "info".
+/// "path", "speed", "error", "scrub", "info", "help".
 class TrajectoryPane final : public ImGuiWidget {
   Q_OBJECT
  public:
@@ -47,34 +47,45 @@ class TrajectoryPane final : public ImGuiWidget {
 
  protected:
   void draw() override;
-  bool keyPressed(int key, Qt::KeyboardModifiers modifiers) override;
 
  private:
-  void indexEntries();
+  /// One of the two curves over t.
+  struct Curve {
+    QString name, title;
+    const std::vector<float>* values = nullptr;
+    QColor color;
+  };
+  void absorb(base::TrajectoryReady entry);
   std::vector<int> indicesOf(int label) const;
+  int newestOf(int label) const;
+  QString labelText(int label) const;
+  void follow();
   void show(int index, bool by_person);
+  void pick(int index);
   void chooseLabel(int label);
   void stepBy(int offset);
   void advance();
   int numKnots() const;
+  void findFrames();
   void drawTools();
-  void drawStepBar();
   void drawFilm(const QRectF& area);
+  void drawKnotFrame(int knot, const QRectF& target, const QRectF& clip);
   void drawFrame(const QRectF& area);
   void drawPath(const QRectF& area);
-  void drawCurve(const QRectF& area, const QString& name, const QString& title, const std::vector<float>& values,
-                 bool from_zero);
-  void drawInfo();
+  void drawCurve(const QRectF& area, const Curve& curve);
+  QString knotText(int knot) const;
 
   std::unique_ptr<ImageStore> store_;
   std::vector<base::TrajectoryReady> entries_;
-  std::vector<int> labels_;   // in order of appearance
+  std::vector<int> labels_;  // in order of appearance
   QString empty_text_;
   int shown_ = -1;
-  int label_ = 0;
+  int label_ = -1;  // class wanted; -1: that of the newest
   int knot_ = 0;
   bool is_live_ = true;
   QTimer timer_;
+  std::shared_ptr<const base::Image8> frames_;  // of the trajectory shown, or of the one before while it loads
+  QString frames_problem_;
 };
 
 }  // namespace meanflow::ui
