@@ -5,12 +5,10 @@
 
 namespace meanflow::ui {
 
-LiveRunSource::LiveRunSource(const QString& folder, RunSource* history, QObject* parent)
+LiveRunSource::LiveRunSource(const QString& folder, QObject* parent)
     : RunSource(QFileInfo(folder).absoluteFilePath(), parent),
       queue_(std::make_shared<base::BoundedQueueSink>(
-          [this] { QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection); })) {
-  if (history) takeOver(*history);
-}
+          [this] { QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection); })) {}
 
 LiveRunSource::~LiveRunSource() { queue_->close(); }
 

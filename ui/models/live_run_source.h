@@ -12,9 +12,11 @@ namespace meanflow::ui {
 class LiveRunSource final : public RunSource {
   Q_OBJECT
  public:
-  /// `history`: the record of the run so far when it is continued; what it has folded is taken from it.
-  explicit LiveRunSource(const QString& folder, RunSource* history = nullptr, QObject* parent = nullptr);
+  explicit LiveRunSource(const QString& folder, QObject* parent = nullptr);
   ~LiveRunSource() override;
+
+  /// Takes over what the record of the run so far has folded; call it before the first event is folded.
+  void continueFrom(RunSource& history) { takeOver(history); }
 
   bool isLive() const override { return true; }
   bool isWorkedOn() const override { return true; }

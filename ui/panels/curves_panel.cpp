@@ -274,7 +274,7 @@ double CurvesPanel::offsetOf(const std::string& stage) const {
 QCPRange CurvesPanel::fullRange() const {
   double end = 1;
   for (const auto& stage : shownStages()) {
-    end = std::max(end, offsetOf(stage) + static_cast<double>(data_ ? data_->lastStep(stage) : 0));
+    end = std::max(end, offsetOf(stage) + (data_ ? data_->lastStep(stage) : 0));
   }
   return QCPRange(0, end * 1.01);
 }
@@ -410,7 +410,7 @@ void CurvesPanel::refreshLists() {
   QStringList names = shown_;
   if (data_) {
     for (const auto& stage : source_->summary().stages) {
-      for (const auto& name : source_->metrics().names(stage.name)) {
+      for (const auto& name : source_->metrics().seriesNames(stage.name)) {
         if (const QString text = QString::fromStdString(name); !names.contains(text)) names << text;
       }
     }
@@ -465,7 +465,7 @@ void CurvesPanel::refreshData() {
     for (auto& chart : charts_) chart.rect->axis(QCPAxis::atBottom)->setRange(fullRange());
     is_setting_range_ = false;
   }
-  const int max_points = std::max(200, plot_->width());
+  const auto max_points = static_cast<std::size_t>(std::max(200, plot_->width()));
   for (auto& chart : charts_) {
     const auto range = chart.rect->axis(QCPAxis::atBottom)->range();
     double low = std::numeric_limits<double>::infinity(), high = -low;
