@@ -445,7 +445,9 @@ void MainWindow::startDemo() {
     folder = QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) + QStringLiteral("/meanflow-studio/runs/demo-") +
              QDateTime::currentDateTime().toString(QStringLiteral("yyyyMMdd-HHmmss"));
   }
-  base::RunRequest request{.run_folder = folder.toStdString(), .config = demo_options_.config.toStdString()};
+  base::RunRequest request;
+  request.run_folder = folder.toStdString();
+  request.config = demo_options_.config.toStdString();
   for (const auto& text : demo_options_.overrides) request.overrides.push_back(text.toStdString());
   startRun(request, nullptr);
 }
@@ -456,7 +458,9 @@ void MainWindow::startOrContinue() {
     startDemo();
     return;
   }
-  startRun({.run_folder = source_->folder().toStdString()}, source_.get());
+  base::RunRequest request;
+  request.run_folder = source_->folder().toStdString();
+  startRun(request, source_.get());
 }
 
 void MainWindow::startRun(const base::RunRequest& request, RunSource* history) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panels/curves_panel.h"
 
-#include <qcustomplot.h>
-
 #include <QAbstractItemView>
 #include <QApplication>
 #include <QComboBox>
@@ -23,6 +21,7 @@
 #include <cmath>
 #include <set>
 
+#include "ui/panels/custom_plot.h"
 #include "ui/panels/empty_state.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
