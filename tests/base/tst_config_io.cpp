@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <QTemporaryDir>
 #include <fmt/format.h>
+#include <QTemporaryDir>
 #include <fstream>
 
 #include "core/base/config/config_io.h"
@@ -37,11 +37,15 @@ class TestConfigIo : public QObject {
     QVERIFY(text.starts_with("seed: 0\ndevice: auto\n"));
     VERIFY_HAS(text, "teacher:\n  model:\n    patch_size: 1\n    hidden_size: [1152, 2048]\n");
     VERIFY_HAS(text, "encoder:\n  model:\n    patch_size: 16\n");
-    VERIFY_HAS(text, "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  training:\n    steps: 1000\n");
+    VERIFY_HAS(
+        text,
+        "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  training:\n    steps: 1000\n");
   }
   void scientificNotationAndBothBooleanSpellingsAreUnderstood() {
     const auto config = parseConfig(
-        "mean_flow:\n  delta_t: 1e-4\n  clamp_times: False\n  adaptive_squared: True\nteacher: {training: {steps: 1e3}}", "c");
+        "mean_flow:\n  delta_t: 1e-4\n  clamp_times: False\n  adaptive_squared: True\nteacher: {training: {steps: "
+        "1e3}}",
+        "c");
     QVERIFY2(config.ok(), config.ok() ? "" : config.error().message.c_str());
     QCOMPARE(config->mean_flow.delta_t, 1e-4);
     QCOMPARE(config->mean_flow.clamp_times, false);
@@ -56,14 +60,17 @@ class TestConfigIo : public QObject {
     };
     row("typo", "seed: 1\nteacher:\n  training:\n    stepz: 3\n",
         "my.yaml:4: teacher.training.stepz: unknown key; did you mean 'teacher.training.steps'? (value '3')");
-    row("wrong section", "label_drop: shared", "my.yaml:1: label_drop: unknown key; did you mean 'mean_flow.label_drop'?");
+    row("wrong section", "label_drop: shared",
+        "my.yaml:1: label_drop: unknown key; did you mean 'mean_flow.label_drop'?");
     row("type", "\nseed: many\n", "my.yaml:2: seed: expected an integer, got 'many'");
     row("fraction", "seed: 1.5\n", "my.yaml:1: seed: expected an integer, got '1.5'");
     row("quoted number", "seed: \"5\"\n", "my.yaml:1: seed: expected an integer, got '5'");
     row("range", "data:\n  held_out: 2\n", "my.yaml:2: data.held_out: expected a value from 0 to 0.9, got '2'");
     row("not a number", "data:\n  held_out: .nan\n", "my.yaml:2: data.held_out: expected a number");
-    row("choice", "precision: fp23\n", "my.yaml:1: precision: expected one of fp32, tf32, bf16, got 'fp23'; did you mean");
-    row("list element", "teacher: {model: {depth: [4, x]}}", "my.yaml:1: teacher.model.depth: expected an integer, got 'x'");
+    row("choice", "precision: fp23\n",
+        "my.yaml:1: precision: expected one of fp32, tf32, bf16, got 'fp23'; did you mean");
+    row("list element", "teacher: {model: {depth: [4, x]}}",
+        "my.yaml:1: teacher.model.depth: expected an integer, got 'x'");
     row("list", "stages: teacher", "my.yaml:1: stages: expected a list such as [a, b], got 'teacher'");
     row("stage", "stages: [teacher, cmd]", "got 'cmd'; did you mean 'cmt'?");
     row("duplicate", "seed: 1\ndevice: cpu\nseed: 2\n", "my.yaml:3: seed: duplicate key, first given in line 1");
@@ -92,7 +99,8 @@ class TestConfigIo : public QObject {
     VERIFY_HAS(errorOf("# " + std::string(1 << 20, 'x')), "is refused");
   }
   void overridesAreAppliedInOrderAndChecked() {
-    const auto config = parseConfig("seed: 1", "c", {"seed=2", "teacher.model.depth=4,2", "cmt.training.lr = 1e-4", "seed=3"});
+    const auto config =
+        parseConfig("seed: 1", "c", {"seed=2", "teacher.model.depth=4,2", "cmt.training.lr = 1e-4", "seed=3"});
     QVERIFY2(config.ok(), config.ok() ? "" : config.error().message.c_str());
     QCOMPARE(config->seed, std::int64_t{3});
     QCOMPARE(config->teacher.model.depth, (std::vector<std::int64_t>{4, 2}));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
 #include <QTemporaryDir>
 #include <cmath>
 #include <csignal>
@@ -6,7 +7,6 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 #include <thread>
 
 #include "core/base/events/bounded_queue_sink.h"
@@ -23,8 +23,14 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 StepCompleted stepEvent(std::int64_t step, double loss = 0.5) {
-  return {.stage = "teacher", .step = step, .images_seen = 64 * step, .scalars = {{"loss", loss}, {"lr", 1e-4}},
-          .seconds_per_step = 0.2, .images_per_second = 320, .eta_seconds = 12.5, .is_clipped = step % 2 == 1};
+  return {.stage = "teacher",
+          .step = step,
+          .images_seen = 64 * step,
+          .scalars = {{"loss", loss}, {"lr", 1e-4}},
+          .seconds_per_step = 0.2,
+          .images_per_second = 320,
+          .eta_seconds = 12.5,
+          .is_clipped = step % 2 == 1};
 }
 SamplesReady samplesEvent(std::int64_t step, const std::string& what) {
   SamplesReady event;
@@ -32,7 +38,9 @@ SamplesReady samplesEvent(std::int64_t step, const std::string& what) {
   event.grid = std::make_shared<Image8>(4, 4, std::uint8_t{7});
   return event;
 }
-EventRecord record(std::int64_t sequence, TrainingEvent event) { return {sequence, 1000.25 + sequence, std::move(event)}; }
+EventRecord record(std::int64_t sequence, TrainingEvent event) {
+  return {sequence, 1000.25 + sequence, std::move(event)};
+}
 
 std::string fileText(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -63,19 +71,40 @@ class TestEvents : public QObject {
 
  private Q_SLOTS:
   void everyEventTypeSurvivesARoundTrip() {
-    TrajectoryReady trajectory{.stage = "cmt", .step = 3, .path = "p", .label = 2, .label_name = "heart",
-                               .times = {1.0f, 0.1f}, .pca_x = {0.3f, 1e-8f}, .pca_y = {1, 2}, .speed = {3},
-                               .jump_error = {}, .jump_x = {1, 2}, .jump_y = {3, 4}, .frames = nullptr};
+    TrajectoryReady trajectory{.stage = "cmt",
+                               .step = 3,
+                               .path = "p",
+                               .label = 2,
+                               .label_name = "heart",
+                               .times = {1.0f, 0.1f},
+                               .pca_x = {0.3f, 1e-8f},
+                               .pca_y = {1, 2},
+                               .speed = {3},
+                               .jump_error = {},
+                               .jump_x = {1, 2},
+                               .jump_y = {3, 4},
+                               .frames = nullptr};
     SamplesReady samples = samplesEvent(7, "one_step");
-    samples.rows = 2, samples.columns = 8, samples.row_labels = {"face", "ball"}, samples.nfe = 2, samples.is_ema = false;
+    samples.rows = 2, samples.columns = 8, samples.row_labels = {"face", "ball"}, samples.nfe = 2,
+    samples.is_ema = false;
     const std::vector<TrainingEvent> events = {
-        RunStarted{"run", std::numeric_limits<std::uint64_t>::max(), "cpu", 2, true, {"teacher"}, {1600}, {"a \"b\"\n", "ü"}},
-        StateChanged{RunState::kPausing}, StageStarted{"teacher", 5, 1600, 1370000}, stepEvent(3), samples, trajectory,
-        CmtMatrixReady{"cmt", 2, {1, 0.5f}, {0.1f, 0.2f, 0.3f, 0.4f}}, MetricsReady{"decoder", 500, {{"psnr_test", 22.4}}},
+        RunStarted{
+            "run", std::numeric_limits<std::uint64_t>::max(), "cpu", 2, true, {"teacher"}, {1600}, {"a \"b\"\n", "ü"}},
+        StateChanged{RunState::kPausing},
+        StageStarted{"teacher", 5, 1600, 1370000},
+        stepEvent(3),
+        samples,
+        trajectory,
+        CmtMatrixReady{"cmt", 2, {1, 0.5f}, {0.1f, 0.2f, 0.3f, 0.4f}},
+        MetricsReady{"decoder", 500, {{"psnr_test", 22.4}}},
         CheckpointSaved{"cmt", 450, "cmt/checkpoints/step_00000450", 123456789012, 0.5},
-        SettingChanged{"cmt", 3, "cmt.training.lr", "1e-3", "1e-4"}, StageFinished{"cmt", 900, 120.5, 240.25},
-        WatchingCost{0.004, 0.01}, LogMessage{"warn", "text"}, Progress{"judge", 3, 500},
-        RunFailed{"cmt", 3, "loss is nan", true}, RunFinished{"finished"}};
+        SettingChanged{"cmt", 3, "cmt.training.lr", "1e-3", "1e-4"},
+        StageFinished{"cmt", 900, 120.5, 240.25},
+        WatchingCost{0.004, 0.01},
+        LogMessage{"warn", "text"},
+        Progress{"judge", 3, 500},
+        RunFailed{"cmt", 3, "loss is nan", true},
+        RunFinished{"finished"}};
     QCOMPARE(events.size(), std::variant_size_v<TrainingEvent>);
     for (std::size_t i = 0; i < events.size(); ++i) {
       QCOMPARE(events[i].index(), i);
@@ -117,14 +146,15 @@ class TestEvents : public QObject {
     QVERIFY(!eventFromJson("[]").ok());
     const auto wrong = eventFromJson("{\"seq\":1,\"type\":\"stage_started\",\"step\":\"many\"}");
     QVERIFY(!wrong.ok());
-    QCOMPARE(QString::fromStdString(wrong.error().message), QString("event 'stage_started': member 'step' has the wrong type"));
+    QCOMPARE(QString::fromStdString(wrong.error().message),
+             QString("event 'stage_started': member 'step' has the wrong type"));
     // Members that an older version did not write keep their defaults.
     const auto sparse = eventFromJson("{\"type\":\"step_completed\",\"stage\":\"cmt\",\"step\":4}");
     QCOMPARE(std::get<StepCompleted>((*sparse)->event).eta_seconds, -1.0);
   }
   void commandsSurviveARoundTrip() {
-    const std::vector<Command> commands = {Pause{}, Resume{}, StopAndSave{}, Discard{}, SaveNow{},
-                                           ChangeSetting{"cmt.training.lr", "1e-4"}};
+    const std::vector<Command> commands = {Pause{},   Resume{},  StopAndSave{},
+                                           Discard{}, SaveNow{}, ChangeSetting{"cmt.training.lr", "1e-4"}};
     for (const auto& command : commands) {
       const auto again = commandFromJson(toJson(command));
       QVERIFY(again.ok());
@@ -132,7 +162,8 @@ class TestEvents : public QObject {
     }
     QCOMPARE(std::get<ChangeSetting>(*commandFromJson(toJson(commands[5]))).value, std::string("1e-4"));
     QCOMPARE(std::get<ChangeSetting>(*commandFromName("change_setting", "seed=3")).key, std::string("seed"));
-    for (const char* bad : {"", "{", "[]", "{\"command\":5}", "{\"command\":\"explode\"}", "{\"command\":\"change_setting\"}"})
+    for (const char* bad :
+         {"", "{", "[]", "{\"command\":5}", "{\"command\":\"explode\"}", "{\"command\":\"change_setting\"}"})
       QVERIFY2(!commandFromJson(bad).ok(), bad);
   }
 
@@ -185,7 +216,11 @@ class TestEvents : public QObject {
     append(file, line(1) + line(2).substr(0, 20));
     QCOMPARE(reader->poll()->size(), std::size_t{1});
     QCOMPARE(reader->poll()->size(), std::size_t{0});
-    append(file, line(2).substr(20) + "{\"type\":\"from_the_future\"}" "\n" "torn{\n" + line(3));
+    append(file, line(2).substr(20) +
+                     "{\"type\":\"from_the_future\"}"
+                     "\n"
+                     "torn{\n" +
+                     line(3));
     const auto more = reader->poll();
     QCOMPARE(more->size(), std::size_t{2});
     QCOMPARE(more->back().sequence, std::int64_t{3});
@@ -257,7 +292,9 @@ class TestEvents : public QObject {
     {
       std::vector<std::jthread> threads;
       for (int t = 0; t < 4; ++t)
-        threads.emplace_back([&] { for (int i = 0; i < 500; ++i) fan_out.post(stepEvent(i)); });
+        threads.emplace_back([&] {
+          for (int i = 0; i < 500; ++i) fan_out.post(stepEvent(i));
+        });
     }
     QCOMPARE(sink->records.size(), std::size_t{2000});
     for (std::size_t i = 0; i < 2000; ++i) QCOMPARE(sink->records[i].sequence, static_cast<std::int64_t>(i));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <QTemporaryDir>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/base/config/config_io.h"
 #include "core/base/run/atomic_file.h"
@@ -113,7 +113,10 @@ class TestRunFolder : public QObject {
     }
     QCOMPARE(*readFile(target / "state.json"), std::string("new"));
     QVERIFY(!fs::exists(target / "sub"));
-    { auto dropped = AtomicFolder::create(target); put(dropped->path() / "x", "x"); }
+    {
+      auto dropped = AtomicFolder::create(target);
+      put(dropped->path() / "x", "x");
+    }
     QCOMPARE(*readFile(target / "state.json"), std::string("new"));
     QCOMPARE(numEntries(folder_ / "checkpoints"), std::size_t{1});
   }
@@ -150,7 +153,8 @@ class TestRunFolder : public QObject {
     auto second = RunFolder::open(folder_ / "run");
     const auto refused = second->lock();
     QVERIFY(!refused.ok());
-    VERIFY_HAS(refused.error().message, "another process is training into this run (process " + std::to_string(getpid()));
+    VERIFY_HAS(refused.error().message,
+               "another process is training into this run (process " + std::to_string(getpid()));
     QVERIFY(second->isOwnedBySomeone());
     QVERIFY(!second->sweepTemporaries().ok());
     // Another process is refused as well, and its death frees a lock that it holds.
@@ -169,7 +173,8 @@ class TestRunFolder : public QObject {
   }
   void onlyCompleteCheckpointsAreListedByNumber() {
     const auto run = RunFolder::create(folder_ / "run", {});
-    for (const char* name : {"step_00000900", "step_00000050", "step_100000000", "step_x", "best", ".tmp-step_00001000-1-0"})
+    for (const char* name :
+         {"step_00000900", "step_00000050", "step_100000000", "step_x", "best", ".tmp-step_00001000-1-0"})
       put(run->checkpoints("cmt") / name / "state.json", "{}");
     fs::create_directories(run->checkpoints("cmt") / "step_00000999");  // no state.json
     const auto found = run->listCheckpoints("cmt");
@@ -211,8 +216,11 @@ class TestRunFolder : public QObject {
     QVERIFY(fs::exists(folder_ / "inbox" / "rejected" / "0-huge.json"));
   }
   void environmentNamesVersionsDevicesAndCommandLine() {
-    QVERIFY(writeEnvironment(folder_ / "environment.json", {.versions = {{"libtorch", "2.11.0"}}, .devices = {"CPU x"},
-                                                            .command_line = {"meanflow", "demo"}, .unix_seconds = 86400}).ok());
+    QVERIFY(writeEnvironment(folder_ / "environment.json", {.versions = {{"libtorch", "2.11.0"}},
+                                                            .devices = {"CPU x"},
+                                                            .command_line = {"meanflow", "demo"},
+                                                            .unix_seconds = 86400})
+                .ok());
     const auto json = nlohmann::json::parse(*readFile(folder_ / "environment.json"));
     QCOMPARE(json["time"].get<std::string>(), std::string("1970-01-02T00:00:00Z"));
     QCOMPARE(json["versions"]["libtorch"].get<std::string>(), std::string("2.11.0"));

@@ -123,8 +123,10 @@ class YamlReader {
   Result<void> readEntry(const std::string& key, int line, const YAML::Node& value) {
     if (table_.isSection(key)) {
       if (value.IsMap()) return readSection(value, key + ".");
-      return at(line, key, fmt::format("expected a section with keys below it, got '{}'",
-                                       value.IsScalar() ? value.Scalar() : value.IsNull() ? "nothing" : "a list"));
+      return at(line, key,
+                fmt::format("expected a section with keys below it, got '{}'", value.IsScalar() ? value.Scalar()
+                                                                               : value.IsNull() ? "nothing"
+                                                                                                : "a list"));
     }
     const FieldRef* field = table_.find(key);
     if (field == nullptr) {
@@ -255,8 +257,8 @@ Result<void> setValue(RunConfig& config, std::string_view key, std::string_view 
   const auto table = fieldTable(config);
   const FieldRef* field = table.find(key);
   if (field == nullptr)
-    return usage(fmt::format("{}: {}", key, table.isSection(key) ? "is a section, not a value"
-                                                                 : unknownKeyText(key, table)));
+    return usage(
+        fmt::format("{}: {}", key, table.isSection(key) ? "is a section, not a value" : unknownKeyText(key, table)));
   const auto raw = rawFromText(text, isList(field->value));
   if (!raw) return usage(fmt::format("{}: {}", key, raw.error().message));
   if (auto assigned = assign(*field, *raw); !assigned)

@@ -74,7 +74,8 @@ Result<std::int64_t> parseInteger(const RawScalar& raw) {
 
 Result<void> checkRange(const FieldRef& field, double value) {
   if (value >= field.min && value <= field.max) return {};
-  if (std::isinf(field.max)) return mismatch(fmt::format("a value of at least {}", field.min), fmt::format("{}", value));
+  if (std::isinf(field.max))
+    return mismatch(fmt::format("a value of at least {}", field.min), fmt::format("{}", value));
   if (std::isinf(field.min)) return mismatch(fmt::format("a value of at most {}", field.max), fmt::format("{}", value));
   return mismatch(fmt::format("a value from {} to {}", field.min, field.max), fmt::format("{}", value));
 }
@@ -94,8 +95,10 @@ Result<T> parseOne(const FieldRef& field, const RawScalar& raw) {
     return parseBool(raw);
   } else if constexpr (std::is_same_v<T, std::int64_t> || std::is_same_v<T, double>) {
     Result<T> value = [&]() -> Result<T> {
-      if constexpr (std::is_same_v<T, double>) return parseNumber(raw);
-      else return parseInteger(raw);
+      if constexpr (std::is_same_v<T, double>)
+        return parseNumber(raw);
+      else
+        return parseInteger(raw);
     }();
     if (!value) return value;
     if (auto in_range = checkRange(field, static_cast<double>(*value)); !in_range) return in_range.error();
@@ -134,19 +137,23 @@ bool isPlainSafe(const std::string& text) {
   std::string lower = text;
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
   if (std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved)) return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/'; });
 }
 
 std::string quote(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\', out += c;
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -230,7 +237,8 @@ std::string nearestKey(std::string_view key, const FieldTable& table) {
   if (auto close = nearest(key, keys); !close.empty() && editDistance(key, close) <= 3) return close;
   for (const auto& candidate : keys)  // the right name in the wrong section
     if (lastPart(candidate) == lastPart(key)) return candidate;
-  // A slip in the last name alone, judged by that name's length: "teacher.training.learning" is not near to ".log_every".
+  // A slip in the last name alone, judged by that name's length: "teacher.training.learning" is not near to
+  // ".log_every".
   const auto parent = key.substr(0, key.size() - lastPart(key).size());
   std::vector<std::string> siblings;
   for (const auto& candidate : keys)

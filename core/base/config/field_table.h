@@ -13,8 +13,8 @@
 
 namespace meanflow::base {
 
-using FieldPointer = std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
-                                  std::vector<std::string>*>;
+using FieldPointer =
+    std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*, std::vector<std::string>*>;
 
 /// One setting of a particular RunConfig: where it lives and what it accepts. Valid as long as that RunConfig.
 struct FieldRef {

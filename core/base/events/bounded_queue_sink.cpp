@@ -15,13 +15,14 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 
 /// Events with the same key replace one another while they wait; empty = kept.
 std::string replacementKey(const TrainingEvent& event) {
-  return std::visit(Overloaded{[](const SamplesReady& e) { return "samples/" + e.stage + "/" + e.what; },
-                               [](const TrajectoryReady& e) { return "trajectory/" + e.stage + "/" + std::to_string(e.label); },
-                               [](const CmtMatrixReady& e) { return "matrix/" + e.stage; },
-                               [](const Progress& e) { return "progress/" + e.what; },
-                               [](const WatchingCost&) { return std::string("watching"); },
-                               [](const auto&) { return std::string(); }},
-                    event);
+  return std::visit(
+      Overloaded{[](const SamplesReady& e) { return "samples/" + e.stage + "/" + e.what; },
+                 [](const TrajectoryReady& e) { return "trajectory/" + e.stage + "/" + std::to_string(e.label); },
+                 [](const CmtMatrixReady& e) { return "matrix/" + e.stage; },
+                 [](const Progress& e) { return "progress/" + e.what; },
+                 [](const WatchingCost&) { return std::string("watching"); },
+                 [](const auto&) { return std::string(); }},
+      event);
 }
 
 }  // namespace

@@ -11,9 +11,9 @@
 
 namespace meanflow::base {
 
-/// The queue between a training thread and a window that may be busy. Scalars and milestones are always kept; of waiting
-/// pictures (samples, trajectories, CMT matrices) only the newest per (stage, what) survives, and only the newest
-/// progress and watching cost. Thread-safe; publish never waits for the reader.
+/// The queue between a training thread and a window that may be busy. Scalars and milestones are always kept; of
+/// waiting pictures (samples, trajectories, CMT matrices) only the newest per (stage, what) survives, and only the
+/// newest progress and watching cost. Thread-safe; publish never waits for the reader.
 class BoundedQueueSink final : public EventSink {
  public:
   /// `wake` is called on the publishing thread when the queue turns from empty to not empty; it must return promptly

@@ -17,7 +17,8 @@ std::string_view commandName(const Command& command) { return kNames[command.ind
 std::string toJson(const Command& command) {
   nlohmann::ordered_json json;
   json["command"] = std::string(commandName(command));
-  if (const auto* change = std::get_if<ChangeSetting>(&command)) json["key"] = change->key, json["value"] = change->value;
+  if (const auto* change = std::get_if<ChangeSetting>(&command))
+    json["key"] = change->key, json["value"] = change->value;
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -16,55 +16,82 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // The members of each event in the order they are written: one list for both directions.
-template <class A> void members(A& a, RunStarted& e) {
+template <class A>
+void members(A& a, RunStarted& e) {
   a("run_name", e.run_name), a("seed", e.seed), a("device", e.device), a("num_workers", e.num_workers);
-  a("is_resumed", e.is_resumed), a("stages", e.stages), a("stage_steps", e.stage_steps), a("class_names", e.class_names);
+  a("is_resumed", e.is_resumed), a("stages", e.stages), a("stage_steps", e.stage_steps),
+      a("class_names", e.class_names);
 }
-template <class A> void members(A& a, StateChanged& e) { a("state", e.state); }
-template <class A> void members(A& a, StageStarted& e) {
+template <class A>
+void members(A& a, StateChanged& e) {
+  a("state", e.state);
+}
+template <class A>
+void members(A& a, StageStarted& e) {
   a("stage", e.stage), a("step", e.step), a("total_steps", e.total_steps), a("num_parameters", e.num_parameters);
 }
-template <class A> void members(A& a, StepCompleted& e) {
+template <class A>
+void members(A& a, StepCompleted& e) {
   a("stage", e.stage), a("step", e.step), a("images_seen", e.images_seen), a("scalars", e.scalars);
   a("seconds_per_step", e.seconds_per_step), a("images_per_second", e.images_per_second);
   a("eta_seconds", e.eta_seconds), a("is_clipped", e.is_clipped);
 }
-template <class A> void members(A& a, SamplesReady& e) {
+template <class A>
+void members(A& a, SamplesReady& e) {
   a("stage", e.stage), a("step", e.step), a("path", e.path), a("what", e.what), a("nfe", e.nfe), a("is_ema", e.is_ema);
   a("rows", e.rows), a("columns", e.columns), a("row_labels", e.row_labels), a("cost_ms", e.cost_ms);
 }
-template <class A> void members(A& a, TrajectoryReady& e) {
+template <class A>
+void members(A& a, TrajectoryReady& e) {
   a("stage", e.stage), a("step", e.step), a("path", e.path), a("label", e.label), a("label_name", e.label_name);
   a("times", e.times), a("pca_x", e.pca_x), a("pca_y", e.pca_y), a("speed", e.speed), a("jump_error", e.jump_error);
   a("jump_x", e.jump_x), a("jump_y", e.jump_y);
 }
-template <class A> void members(A& a, CmtMatrixReady& e) {
+template <class A>
+void members(A& a, CmtMatrixReady& e) {
   a("stage", e.stage), a("step", e.step), a("times", e.times), a("errors", e.errors);
 }
-template <class A> void members(A& a, MetricsReady& e) {
+template <class A>
+void members(A& a, MetricsReady& e) {
   a("stage", e.stage), a("step", e.step), a("metrics", e.metrics);
 }
-template <class A> void members(A& a, CheckpointSaved& e) {
+template <class A>
+void members(A& a, CheckpointSaved& e) {
   a("stage", e.stage), a("step", e.step), a("path", e.path), a("bytes", e.bytes), a("seconds", e.seconds);
 }
-template <class A> void members(A& a, SettingChanged& e) {
+template <class A>
+void members(A& a, SettingChanged& e) {
   a("stage", e.stage), a("step", e.step), a("key", e.key), a("old_value", e.old_value), a("new_value", e.new_value);
 }
-template <class A> void members(A& a, StageFinished& e) {
+template <class A>
+void members(A& a, StageFinished& e) {
   a("stage", e.stage), a("step", e.step), a("wall_seconds", e.wall_seconds), a("cpu_seconds", e.cpu_seconds);
 }
-template <class A> void members(A& a, WatchingCost& e) { a("fraction", e.fraction), a("budget", e.budget); }
-template <class A> void members(A& a, LogMessage& e) { a("level", e.level), a("text", e.text); }
-template <class A> void members(A& a, Progress& e) { a("what", e.what), a("done", e.done), a("total", e.total); }
-template <class A> void members(A& a, RunFailed& e) {
+template <class A>
+void members(A& a, WatchingCost& e) {
+  a("fraction", e.fraction), a("budget", e.budget);
+}
+template <class A>
+void members(A& a, LogMessage& e) {
+  a("level", e.level), a("text", e.text);
+}
+template <class A>
+void members(A& a, Progress& e) {
+  a("what", e.what), a("done", e.done), a("total", e.total);
+}
+template <class A>
+void members(A& a, RunFailed& e) {
   a("stage", e.stage), a("step", e.step), a("what", e.what), a("is_diverged", e.is_diverged);
 }
-template <class A> void members(A& a, RunFinished& e) { a("outcome", e.outcome); }
+template <class A>
+void members(A& a, RunFinished& e) {
+  a("outcome", e.outcome);
+}
 
 constexpr std::array<std::string_view, std::variant_size_v<TrainingEvent>> kTypeNames = {
-    "run_started",   "state_changed",    "stage_started",   "step_completed", "samples_ready", "trajectory_ready",
+    "run_started",      "state_changed", "stage_started",    "step_completed",  "samples_ready",  "trajectory_ready",
     "cmt_matrix_ready", "metrics_ready", "checkpoint_saved", "setting_changed", "stage_finished", "watching_cost",
-    "log_message",   "progress",         "run_failed",      "run_finished"};
+    "log_message",      "progress",      "run_failed",       "run_finished"};
 
 class JsonWriter {
  public:
@@ -177,10 +204,10 @@ std::string toJsonLine(const EventRecord& record) {
 
 Result<std::optional<EventRecord>> eventFromJson(std::string_view line) {
   const Json json = Json::parse(line, nullptr, false);
-  if (json.is_discarded() || !json.is_object())
-    return Error{fmt::format("not an event: '{}'", line.substr(0, 80))};
+  if (json.is_discarded() || !json.is_object()) return Error{fmt::format("not an event: '{}'", line.substr(0, 80))};
   const auto type = json.find("type");
-  if (type == json.end() || !type->is_string()) return Error{fmt::format("event without a type: '{}'", line.substr(0, 80))};
+  if (type == json.end() || !type->is_string())
+    return Error{fmt::format("event without a type: '{}'", line.substr(0, 80))};
   const auto name = type->get<std::string>();
   std::size_t index = 0;
   while (index < kTypeNames.size() && kTypeNames[index] != name) ++index;

@@ -160,8 +160,11 @@ EventLogReader::~EventLogReader() {
 }
 
 EventLogReader::EventLogReader(EventLogReader&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), offset_(other.offset_),
-      num_skipped_(other.num_skipped_), has_more_(other.has_more_) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      offset_(other.offset_),
+      num_skipped_(other.num_skipped_),
+      has_more_(other.has_more_) {}
 
 EventLogReader& EventLogReader::operator=(EventLogReader&& other) noexcept {
   std::swap(path_, other.path_), std::swap(fd_, other.fd_), std::swap(offset_, other.offset_);
@@ -170,7 +173,8 @@ EventLogReader& EventLogReader::operator=(EventLogReader&& other) noexcept {
 }
 
 Result<std::vector<EventRecord>> EventLogReader::poll() {
-  struct stat here {}, there {};
+  struct stat here {
+  }, there{};
   if (::fstat(fd_, &here) != 0) return fileError(path_, "read the event log");
   if (::stat(path_.c_str(), &there) != 0) return fileError(path_, "find the event log again");
   if (here.st_ino != there.st_ino || here.st_dev != there.st_dev)
@@ -198,8 +202,10 @@ Result<std::vector<EventRecord>> EventLogReader::poll() {
     start = stop + 1;
     if (line.empty()) continue;
     auto event = eventFromJson(line);
-    if (event && event->has_value()) events.push_back(std::move(**event));
-    else ++num_skipped_;
+    if (event && event->has_value())
+      events.push_back(std::move(**event));
+    else
+      ++num_skipped_;
   }
   offset_ += static_cast<std::int64_t>(end) + 1;
   return events;

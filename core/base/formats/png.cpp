@@ -128,7 +128,8 @@ Result<Image8> decodePng(std::span<const std::uint8_t> bytes, PngTexts* texts) {
     for (std::size_t i = 0; i < rgba.size() / 4; ++i) {
       const unsigned alpha = rgba[4 * i + 3];
       for (std::size_t c = 0; c < 3; ++c)
-        image.pixels[3 * i + c] = static_cast<std::uint8_t>((rgba[4 * i + c] * alpha + 255u * (255u - alpha) + 127u) / 255u);
+        image.pixels[3 * i + c] =
+            static_cast<std::uint8_t>((rgba[4 * i + c] * alpha + 255u * (255u - alpha) + 127u) / 255u);
     }
     png_textp chunks = nullptr;
     int num_chunks = 0;

@@ -19,9 +19,21 @@ static_assert(std::endian::native == std::endian::little, "safetensors data is l
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
 constexpr std::string_view kMetadata = "__metadata__";
 
-constexpr std::array<std::pair<std::string_view, std::size_t>, 15> kDtypes = {
-    {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2}, {"BF16", 2},
-     {"I16", 2}, {"U16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}, {"F8_E5M2", 1}, {"F8_E4M3", 1}}};
+constexpr std::array<std::pair<std::string_view, std::size_t>, 15> kDtypes = {{{"F64", 8},
+                                                                               {"I64", 8},
+                                                                               {"U64", 8},
+                                                                               {"F32", 4},
+                                                                               {"I32", 4},
+                                                                               {"U32", 4},
+                                                                               {"F16", 2},
+                                                                               {"BF16", 2},
+                                                                               {"I16", 2},
+                                                                               {"U16", 2},
+                                                                               {"I8", 1},
+                                                                               {"U8", 1},
+                                                                               {"BOOL", 1},
+                                                                               {"F8_E5M2", 1},
+                                                                               {"F8_E4M3", 1}}};
 
 /// shape * element size, nothing on overflow.
 std::optional<std::uint64_t> numBytes(const std::vector<std::int64_t>& shape, std::size_t element_size) {
@@ -168,7 +180,8 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
     if (element_size == 0) return bad(tensor.name, "unknown dtype " + tensor.dtype);
     const auto size = numBytes(tensor.shape, element_size);
     if (!size) return bad(tensor.name, "its shape overflows or is negative");
-    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + *size}}};
+    header[tensor.name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + *size}}};
     offset += *size;
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

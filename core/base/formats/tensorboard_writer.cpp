@@ -22,7 +22,7 @@ constexpr protozero::pbf_tag_type kWallTime = 1, kStep = 2, kFileVersion = 3, kS
 namespace summary_field {
 constexpr protozero::pbf_tag_type kValue = 1, kTag = 1, kSimpleValue = 2, kImage = 4;
 constexpr protozero::pbf_tag_type kHeight = 1, kWidth = 2, kColorspace = 3, kEncoded = 4;
-}
+}  // namespace summary_field
 constexpr protozero::pbf_tag_type kSessionStatus = 1;
 constexpr std::int32_t kSessionStart = 1;
 constexpr std::int32_t kRgb = 3;

@@ -151,7 +151,8 @@ Result<void> AtomicFolder::commit() {
     reason = errno;
     if (is_in_place) {
       discard();  // the name now holds what was replaced
-    } else if (reason == EINVAL || reason == ENOSYS) {  // no exchange on this file system: the old one steps aside first
+    } else if (reason == EINVAL ||
+               reason == ENOSYS) {  // no exchange on this file system: the old one steps aside first
       const fs::path old = temporaryFor(target_);
       is_in_place = ::rename(target_.c_str(), old.c_str()) == 0 && ::rename(temporary_.c_str(), target_.c_str()) == 0;
       reason = errno;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files and folders that appear complete or not at all: filled under a temporary name beside the target, flushed to disk,
-// renamed. A crash leaves `.tmp-...` entries (RunFolder::sweepTemporaries removes them), never half a target.
+// Files and folders that appear complete or not at all: filled under a temporary name beside the target, flushed to
+// disk, renamed. A crash leaves `.tmp-...` entries (RunFolder::sweepTemporaries removes them), never half a target.
 #pragma once
 #include <cstddef>
 #include <filesystem>

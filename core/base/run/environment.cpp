@@ -25,8 +25,8 @@ Result<void> writeEnvironment(const std::filesystem::path& path, const Environme
   json["command_line"] = environment.command_line;
   json["versions"] = environment.versions;
   json["devices"] = environment.devices;
-  json["num_cpu_cores"] = environment.num_cpu_cores > 0 ? environment.num_cpu_cores
-                                                        : static_cast<int>(std::thread::hardware_concurrency());
+  json["num_cpu_cores"] =
+      environment.num_cpu_cores > 0 ? environment.num_cpu_cores : static_cast<int>(std::thread::hardware_concurrency());
   struct utsname system {};
   if (::uname(&system) == 0) {
     json["host"] = system.nodename;

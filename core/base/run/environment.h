@@ -15,8 +15,8 @@ struct Environment {
   std::map<std::string, std::string> versions;  ///< e.g. {"meanflow", "0.1.0"}, {"libtorch", "2.11.0"}.
   std::vector<std::string> devices;             ///< Names, one per worker's device.
   std::vector<std::string> command_line;
-  int num_cpu_cores = 0;                        ///< 0 = found here.
-  double unix_seconds = 0;                      ///< 0 = now.
+  int num_cpu_cores = 0;    ///< 0 = found here.
+  double unix_seconds = 0;  ///< 0 = now.
 };
 
 /// Adds host name, operating system and the time as text, and writes atomically.

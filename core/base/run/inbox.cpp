@@ -33,8 +33,8 @@ Result<void> Inbox::send(const Command& command) const {
   static std::atomic<unsigned> counter{0};  // orders the commands that one process sends within a clock tick
   std::error_code code;
   fs::create_directories(folder_, code);
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                       std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto name = fmt::format("{:020}-{:010}-{}.json", now, counter++, ::getpid());
   return writeFileAtomically(folder_ / name, toJson(command));
 }

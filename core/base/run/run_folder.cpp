@@ -69,11 +69,11 @@ Result<RunFolder> RunFolder::create(const Path& path, const RunConfig& config) {
 Result<RunFolder> RunFolder::open(const Path& path) {
   const Path root = fs::absolute(path.has_filename() ? path : path.parent_path()).lexically_normal();
   std::error_code code;
-  if (!fs::is_directory(root, code))
-    return Error{fmt::format("{}: no such folder", root.string()), ErrorKind::kUsage};
+  if (!fs::is_directory(root, code)) return Error{fmt::format("{}: no such folder", root.string()), ErrorKind::kUsage};
   if (!isRunFolder(root))
-    return Error{fmt::format("{}: is not a run folder (it has no config.yaml); give the folder of one run", root.string()),
-                 ErrorKind::kUsage};
+    return Error{
+        fmt::format("{}: is not a run folder (it has no config.yaml); give the folder of one run", root.string()),
+        ErrorKind::kUsage};
   return RunFolder(root);
 }
 
@@ -98,14 +98,16 @@ Result<void> RunFolder::lock() {
     [[maybe_unused]] const auto size = ::pread(fd, owner, sizeof(owner) - 1, 0);
     ::close(fd);
     if (reason != EWOULDBLOCK) return Error{fmt::format("{}: cannot lock: {}", path.string(), std::strerror(reason))};
-    return Error{fmt::format("{}: another process is training into this run ({}); stop it first, or choose another name",
-                             root_.string(), *owner != '\0' ? owner : "owner unknown")};
+    return Error{
+        fmt::format("{}: another process is training into this run ({}); stop it first, or choose another name",
+                    root_.string(), *owner != '\0' ? owner : "owner unknown")};
   }
   char host[65] = {};
   ::gethostname(host, sizeof(host) - 1);
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
   // The text only serves the message above, so a full disk here is no reason to stop.
-  if (::ftruncate(fd, 0) == 0) [[maybe_unused]] const auto written = ::pwrite(fd, owner.data(), owner.size(), 0);
+  if (::ftruncate(fd, 0) == 0) [[maybe_unused]]
+    const auto written = ::pwrite(fd, owner.data(), owner.size(), 0);
   lock_fd_ = fd;
   return {};
 }
@@ -140,7 +142,8 @@ std::vector<CheckpointEntry> RunFolder::listCheckpoints(std::string_view stage) 
 }
 
 Result<int> RunFolder::sweepTemporaries() const {
-  if (!isLocked()) return Error{fmt::format("{}: only the process that trains may remove temporary files", root_.string())};
+  if (!isLocked())
+    return Error{fmt::format("{}: only the process that trains may remove temporary files", root_.string())};
   std::vector<Path> abandoned;
   std::error_code code;
   auto it = fs::recursive_directory_iterator(root_, fs::directory_options::skip_permission_denied, code);

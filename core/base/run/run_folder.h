@@ -25,7 +25,8 @@ class RunFolder {
  public:
   using Path = std::filesystem::path;
 
-  /// Makes a new run folder, locks it for this process and writes config.yaml. Error when `path` already holds anything.
+  /// Makes a new run folder, locks it for this process and writes config.yaml. Error when `path` already holds
+  /// anything.
   static Result<RunFolder> create(const Path& path, const RunConfig& config);
   /// Opens an existing one for reading. Error (kUsage) in one sentence when it is none.
   static Result<RunFolder> open(const Path& path);

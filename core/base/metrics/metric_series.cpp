@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/metrics/metric_series.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace meanflow::base {
+namespace {
+constexpr std::size_t kFactor = 16;
+constexpr double kInf = std::numeric_limits<double>::infinity();
+}  // namespace
+
+void MetricSeries::append(double x, double y) {
+  if (std::isnan(x)) return;
+  if (!x_.empty() && x <= x_.back()) truncateAfter(std::nextafter(x, -kInf));
+  x_.push_back(x);
+  y_.push_back(y);
+  extendPyramid(x_.size() - 1);
+}
+
+void MetricSeries::truncateAfter(double step) {
+  const auto keep = static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), step) - x_.begin());
+  if (keep == x_.size()) return;
+  ++generation_;
+  x_.resize(keep);
+  y_.resize(keep);
+  // Level k exists from 16^k + 1 points on; extendPyramid makes it anew when there are as many again.
+  for (std::size_t k = levels_.size(), unit = std::size_t{1} << (4 * k); k > 1; --k, unit /= kFactor)
+    if (keep <= unit / kFactor) levels_.pop_back();
+  // The last bucket of each level may hold dropped points: cut it off and take in its remaining ones again.
+  std::size_t bucket_size = 1;
+  for (auto& level : levels_) {
+    bucket_size *= kFactor;
+    level.resize(keep / bucket_size);
+  }
+  bucket_size = 1;
+  for (auto& level : levels_) {
+    bucket_size *= kFactor;
+    const std::size_t first = level.size() * bucket_size;
+    if (first >= keep) continue;
+    Extremes rest{kInf, -kInf};
+    for (std::size_t i = first; i < keep; ++i)
+      if (std::isfinite(y_[i])) rest = {std::min(rest.min, y_[i]), std::max(rest.max, y_[i])};
+    level.push_back(rest);
+  }
+}
+
+void MetricSeries::extendPyramid(std::size_t index) {
+  std::size_t bucket_size = kFactor;
+  for (std::size_t k = 0; bucket_size <= kFactor || x_.size() > bucket_size / kFactor; ++k, bucket_size *= kFactor) {
+    if (k == levels_.size()) {
+      // A new level starts with everything that came before.
+      levels_.emplace_back();
+      if (k > 0 && index > 0) {
+        Extremes before{kInf, -kInf};
+        for (const auto& e : levels_[k - 1]) before = {std::min(before.min, e.min), std::max(before.max, e.max)};
+        levels_[k].push_back(before);
+      }
+    }
+    auto& level = levels_[k];
+    const std::size_t bucket = index / bucket_size;
+    if (bucket == level.size()) level.push_back({kInf, -kInf});
+    if (std::isfinite(y_[index])) {
+      level[bucket].min = std::min(level[bucket].min, y_[index]);
+      level[bucket].max = std::max(level[bucket].max, y_[index]);
+    }
+  }
+}
+
+/// Extremes of the points [first, last): large buckets where they fit, single points at the ends.
+MetricSeries::Extremes MetricSeries::extremes(std::size_t first, std::size_t last) const {
+  Extremes found{kInf, -kInf};
+  while (first < last) {
+    std::size_t bucket_size = 1, level = 0;
+    while (level < levels_.size() && first % (bucket_size * kFactor) == 0 &&
+           (first + bucket_size * kFactor <= last || last == x_.size()))
+      bucket_size *= kFactor, ++level;
+    if (level == 0) {
+      if (std::isfinite(y_[first])) found = {std::min(found.min, y_[first]), std::max(found.max, y_[first])};
+    } else {
+      const auto& e = levels_[level - 1][first / bucket_size];
+      found = {std::min(found.min, e.min), std::max(found.max, e.max)};
+    }
+    first += bucket_size;
+  }
+  return found;
+}
+
+std::vector<SeriesBucket> MetricSeries::view(double x_low, double x_high, std::size_t max_buckets) const {
+  std::vector<SeriesBucket> buckets;
+  if (x_.empty() || !(x_low <= x_high)) return buckets;
+  auto first = static_cast<std::size_t>(std::lower_bound(x_.begin(), x_.end(), x_low) - x_.begin());
+  auto last = static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), x_high) - x_.begin());
+  if (first > 0) --first;
+  if (last < x_.size()) ++last;
+  const std::size_t wanted = std::max<std::size_t>(1, max_buckets);
+  std::size_t stride = (last - first + wanted - 1) / wanted;
+  for (std::size_t unit = kFactor; stride >= unit; unit *= kFactor) stride = (stride + unit - 1) / unit * unit;
+  stride = std::max<std::size_t>(1, stride);
+  buckets.reserve((last - first) / stride + 2);
+  for (std::size_t start = first / stride * stride; start < last; start += stride) {
+    const std::size_t end = std::min(start + stride, x_.size());
+    const auto e = extremes(start, end);
+    const bool has_any = e.min <= e.max;
+    buckets.push_back(
+        {x_[start], x_[end - 1], has_any ? e.min : std::nan(""), has_any ? e.max : std::nan(""), y_[end - 1]});
+  }
+  return buckets;
+}
+
+void SmoothedSeries::update(const MetricSeries& source) {
+  if (generation_ != source.generation()) {
+    generation_ = source.generation();
+    num_taken_ = 0, mean_ = 0, weight_power_ = 1;
+    smoothed_ = {};
+  }
+  for (; num_taken_ < source.size(); ++num_taken_) {
+    const double y = source.y(num_taken_);
+    if (std::isfinite(y)) {
+      weight_power_ *= weight_;
+      mean_ += (1 - weight_) / (1 - weight_power_) * (y - mean_);
+    }
+    smoothed_.append(source.x(num_taken_), weight_power_ < 1 ? mean_ : std::nan(""));
+  }
+}
+
+}  // namespace meanflow::base

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace meanflow::base {
+
+/// What one pixel column or so of a plot shows: the extremes of the points in [x_first, x_last]. NaN and infinite
+/// values have no part in min and max; a bucket of nothing else has NaN for both.
+struct SeriesBucket {
+  double x_first = 0, x_last = 0;
+  double y_min = 0, y_max = 0;
+  double y_last = 0;  ///< The last point's value, perhaps not finite.
+};
+
+/// Append-only points (x, y) with x increasing, and a min/max pyramid over them (factor 16), so that a view of 10^7
+/// points costs a few thousand look-ups and never hides an extreme. Not thread-safe.
+class MetricSeries {
+ public:
+  /// An x at or before the last one means that the run was rewound: the points from there on are dropped first.
+  void append(double x, double y);
+  /// Drops the points with x > `step`.
+  void truncateAfter(double step);
+
+  std::size_t size() const { return x_.size(); }
+  bool empty() const { return x_.empty(); }
+  double x(std::size_t i) const { return x_[i]; }
+  double y(std::size_t i) const { return y_[i]; }
+  /// Changes whenever points were dropped: what was derived from the series must start again.
+  std::uint64_t generation() const { return generation_; }
+
+  /// Buckets that cover the points in [x_low, x_high] and one on either side, so that lines reach the edges. At most
+  /// `max_buckets` + 2; single points when there are few enough. Bucket edges do not move while panning.
+  std::vector<SeriesBucket> view(double x_low, double x_high, std::size_t max_buckets = 4096) const;
+
+ private:
+  struct Extremes {
+    double min, max;
+  };
+  Extremes extremes(std::size_t first, std::size_t last) const;
+  void extendPyramid(std::size_t index);
+
+  std::vector<double> x_, y_;
+  std::vector<std::vector<Extremes>> levels_;  ///< levels_[k][i]: points [i 16^(k+1), (i+1) 16^(k+1)).
+  std::uint64_t generation_ = 0;
+};
+
+/// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend
+/// on what is visible. Debiased: m += (1 - w) / (1 - w^n) (y - m), which equals s / (1 - w^n) with s = w s + (1 - w) y
+/// and leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there).
+class SmoothedSeries {
+ public:
+  /// `weight` w in [0, 1): the share of the old average; 0 = no smoothing.
+  explicit SmoothedSeries(double weight) : weight_(weight) {}
+  double weight() const { return weight_; }
+  /// Takes in what is new in `source`; always the same one.
+  void update(const MetricSeries& source);
+  const MetricSeries& series() const { return smoothed_; }
+
+ private:
+  double weight_;
+  double mean_ = 0;
+  double weight_power_ = 1;  ///< w^n
+  std::uint64_t generation_ = 0;
+  std::size_t num_taken_ = 0;
+  MetricSeries smoothed_;
+};
+
+}  // namespace meanflow::base
