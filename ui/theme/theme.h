@@ -31,9 +31,9 @@ class Theme final : public QObject {
   ThemeChoice choice() const { return choice_; }
   const ThemeColors& colors() const { return colors_; }
 
-  /// A drawing of ui/theme/icons (file name without .svg), its ink in `color` or, left out, in the text colour.
-  /// Drawn at the resolution it is shown at; disabled icons are faint.
-  QIcon icon(const QString& name, const QColor& color = {}) const;
+  /// A drawing of ui/theme/icons (file name without .svg) in one colour of the theme; it follows theme changes by
+  /// itself, is drawn at the resolution it is shown at, and is faint when disabled.
+  QIcon icon(const QString& name, QColor ThemeColors::*ink = &ThemeColors::text) const;
   static QIcon applicationIcon();
 
  Q_SIGNALS:
