@@ -74,14 +74,14 @@ void CmtMatrixPane::setEntries(std::vector<base::CmtMatrixReady> entries) {
     for (const float error : entry.errors) range_all_.add(error);
   }
   if (!is_live_ && before) setStep(QString::fromStdString(before->first), before->second);
-  if (shown_ < 0) show(static_cast<int>(entries_.size()) - 1, false);
+  if (shown_ < 0) showEntry(static_cast<int>(entries_.size()) - 1, false);
   requestRedraw();
 }
 
 void CmtMatrixPane::addEntry(base::CmtMatrixReady entry) {
   for (const float error : entry.errors) range_all_.add(error);
   entries_.push_back(std::move(entry));
-  if (is_live_ || shown_ < 0) show(static_cast<int>(entries_.size()) - 1, false);
+  if (is_live_ || shown_ < 0) showEntry(static_cast<int>(entries_.size()) - 1, false);
   requestRedraw();
 }
 
@@ -89,7 +89,7 @@ const base::CmtMatrixReady* CmtMatrixPane::shown() const {
   return shown_ < 0 ? nullptr : &entries_[static_cast<std::size_t>(shown_)];
 }
 
-void CmtMatrixPane::show(int index, bool by_person) {
+void CmtMatrixPane::showEntry(int index, bool by_person) {
   if (index != shown_) {
     shown_ = index;
     const base::CmtMatrixReady* entry = shown();
@@ -105,7 +105,7 @@ void CmtMatrixPane::show(int index, bool by_person) {
 
 void CmtMatrixPane::pick(int index) {
   setLive(false);
-  show(index, true);
+  showEntry(index, true);
 }
 
 void CmtMatrixPane::stepBy(int offset) {
@@ -122,13 +122,13 @@ void CmtMatrixPane::setStep(const QString& stage, qint64 step) {
   }
   if (best < 0) return;
   is_live_ = false;
-  show(best, false);
+  showEntry(best, false);
 }
 
 void CmtMatrixPane::setLive(bool is_live) {
   if (is_live_ == is_live) return;
   is_live_ = is_live;
-  if (is_live_) show(static_cast<int>(entries_.size()) - 1, false);
+  if (is_live_) showEntry(static_cast<int>(entries_.size()) - 1, false);
   Q_EMIT liveChanged(is_live_);
   requestRedraw();
 }

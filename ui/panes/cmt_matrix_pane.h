@@ -48,7 +48,7 @@ class CmtMatrixPane final : public ImGuiWidget {
   static int sizeOf(const base::CmtMatrixReady& entry);
   static double errorAt(const base::CmtMatrixReady& entry, const QPoint& cell);
   static double meanError(const base::CmtMatrixReady& entry);
-  void show(int index, bool by_person);
+  void showEntry(int index, bool by_person);
   void pick(int index);
   void stepBy(int offset);
   void moveCell(const QPoint& way);

@@ -122,7 +122,7 @@ void SampleGridPane::setEntries(std::vector<SampleGridEntry> entries) {
     follow();
   } else {
     const int same = lastAtOrBefore(indicesOf(before->stage, kindOf(*before)), before->step);
-    show(same >= 0 ? same : newestIndex(), false);
+    showEntry(same >= 0 ? same : newestIndex(), false);
   }
   requestRedraw();
 }
@@ -219,15 +219,15 @@ int SampleGridPane::besideIndex() const {
 }
 
 void SampleGridPane::follow() {
-  if (entries_.empty()) return show(-1, false);
+  if (entries_.empty()) return showEntry(-1, false);
   const std::string& stage = entries_.back().stage;
   const std::vector<int> wanted = indicesOf(stage, kind_);
-  if (!wanted.empty()) return show(wanted.back(), false);
+  if (!wanted.empty()) return showEntry(wanted.back(), false);
   // This stage has no grid of the kind wanted (a decoder only reconstructs): its newest one.
-  show(newestIndex(), false);
+  showEntry(newestIndex(), false);
 }
 
-void SampleGridPane::show(int index, bool by_person) {
+void SampleGridPane::showEntry(int index, bool by_person) {
   if (index != shown_) {
     shown_ = index;
     const SampleGridEntry* entry = shown();
@@ -249,7 +249,7 @@ void SampleGridPane::setStep(const QString& stage, qint64 step) {
   }
   if (index < 0) return;
   is_live_ = false;
-  show(index, false);
+  showEntry(index, false);
 }
 
 void SampleGridPane::setLive(bool is_live) {
@@ -273,7 +273,7 @@ void SampleGridPane::fit() {
 
 void SampleGridPane::pick(int index) {
   setLive(false);
-  show(index, true);
+  showEntry(index, true);
 }
 
 void SampleGridPane::stepBy(int offset) {
@@ -298,7 +298,7 @@ void SampleGridPane::chooseKind(const Kind& kind) {
   const SampleGridEntry* entry = shown();
   if (!entry) return;
   kind_ = kind;
-  show(lastAtOrBefore(indicesOf(entry->stage, kind), entry->step), !is_live_);
+  showEntry(lastAtOrBefore(indicesOf(entry->stage, kind), entry->step), !is_live_);
 }
 
 void SampleGridPane::cycle(bool is_stage) {

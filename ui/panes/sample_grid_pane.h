@@ -98,7 +98,7 @@ class SampleGridPane final : public ImGuiWidget {
   int besideIndex() const;
   int newestIndex() const;
   void follow();
-  void show(int index, bool by_person);
+  void showEntry(int index, bool by_person);
   void stepBy(int offset);
   void pick(int index);  // by the person
   void chooseStage(const std::string& stage);

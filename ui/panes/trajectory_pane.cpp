@@ -125,12 +125,12 @@ int TrajectoryPane::newestOf(int label) const {
 }
 
 void TrajectoryPane::follow() {
-  if (entries_.empty()) return show(-1, false);
+  if (entries_.empty()) return showEntry(-1, false);
   const int wanted = newestOf(label_);
-  show(wanted >= 0 ? wanted : static_cast<int>(entries_.size()) - 1, false);
+  showEntry(wanted >= 0 ? wanted : static_cast<int>(entries_.size()) - 1, false);
 }
 
-void TrajectoryPane::show(int index, bool by_person) {
+void TrajectoryPane::showEntry(int index, bool by_person) {
   if (index != shown_) {
     shown_ = index;
     knot_ = std::clamp(knot_, 0, std::max(0, numKnots() - 1));
@@ -147,7 +147,7 @@ void TrajectoryPane::show(int index, bool by_person) {
 
 void TrajectoryPane::pick(int index) {
   setLive(false);
-  show(index, true);
+  showEntry(index, true);
 }
 
 void TrajectoryPane::chooseLabel(int label) {
@@ -161,7 +161,7 @@ void TrajectoryPane::chooseLabel(int label) {
     const base::TrajectoryReady& candidate = entries_[static_cast<std::size_t>(index)];
     if (best < 0 || (candidate.stage == stage && candidate.step <= step)) best = index;
   }
-  if (best >= 0) show(best, false);
+  if (best >= 0) showEntry(best, false);
 }
 
 void TrajectoryPane::stepBy(int offset) {
@@ -185,7 +185,7 @@ void TrajectoryPane::setStep(const QString& stage, qint64 step) {
   }
   if (best < 0) return;
   is_live_ = false;
-  show(best, false);
+  showEntry(best, false);
 }
 
 void TrajectoryPane::setLive(bool is_live) {

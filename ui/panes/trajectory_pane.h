@@ -60,7 +60,7 @@ class TrajectoryPane final : public ImGuiWidget {
   int newestOf(int label) const;
   QString labelText(int label) const;
   void follow();
-  void show(int index, bool by_person);
+  void showEntry(int index, bool by_person);
   void pick(int index);
   void chooseLabel(int label);
   void stepBy(int offset);
