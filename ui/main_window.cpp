@@ -23,6 +23,8 @@
 #include <QStackedWidget>
 #include <QStandardPaths>
 #include <QStatusBar>
+#include <QTabBar>
+#include <QTimer>
 #include <QVBoxLayout>
 
 #include "core/base/run/run_state.h"
@@ -275,17 +277,18 @@ void MainWindow::layOutDefault(Perspective perspective) {
   auto* curves = findDock(docks_, "curves");
   auto* log = findDock(docks_, "log");
   auto* runs = findDock(docks_, "runs");
+  // Every panel has a place in every perspective, hidden or not: a layout kept without one would not put it away again.
   for (auto* dock : docks_) {
     dock->setFloating(false);
     workspace_->removeDockWidget(dock);
+    workspace_->addDockWidget(Qt::LeftDockWidgetArea, dock);
+    dock->hide();
   }
   const auto show = [](std::initializer_list<QDockWidget*> docks) {
     for (auto* dock : docks) dock->show();
   };
   const int width = workspace_->width();
   const int height = workspace_->height();
-  const auto area = Qt::LeftDockWidgetArea;
-  workspace_->addDockWidget(area, pipeline);
   switch (perspective) {
     case Perspective::kTrain:
       workspace_->splitDockWidget(pipeline, samples, Qt::Horizontal);
@@ -303,13 +306,20 @@ void MainWindow::layOutDefault(Perspective perspective) {
     case Perspective::kDiagnose:
       workspace_->splitDockWidget(pipeline, curves, Qt::Horizontal);
       workspace_->splitDockWidget(curves, cmt, Qt::Horizontal);
-      workspace_->splitDockWidget(cmt, log, Qt::Vertical);
+      workspace_->splitDockWidget(curves, log, Qt::Vertical);
+      workspace_->tabifyDockWidget(cmt, samples);
+      workspace_->tabifyDockWidget(cmt, trajectory);
+      workspace_->tabifyDockWidget(pipeline, runs);
       show({pipeline, curves, cmt, log});
       workspace_->resizeDocks({pipeline, curves, cmt}, {300, (width - 300) * 60 / 100, (width - 300) * 40 / 100}, Qt::Horizontal);
       break;
     case Perspective::kSample:
       workspace_->splitDockWidget(pipeline, samples, Qt::Horizontal);
       workspace_->splitDockWidget(samples, trajectory, Qt::Horizontal);
+      workspace_->tabifyDockWidget(trajectory, cmt);
+      workspace_->tabifyDockWidget(trajectory, curves);
+      workspace_->tabifyDockWidget(trajectory, log);
+      workspace_->tabifyDockWidget(pipeline, runs);
       show({pipeline, samples, trajectory});
       workspace_->resizeDocks({pipeline, samples, trajectory}, {300, (width - 300) / 2, (width - 300) / 2}, Qt::Horizontal);
       break;
@@ -326,6 +336,10 @@ void MainWindow::restoreLayout(Perspective perspective) {
   const auto state = settings_.value(layoutKey(perspective)).toByteArray();
   if (state.isEmpty() || !workspace_->restoreState(state, kLayoutVersion)) layOutDefault(perspective);
   is_layout_ready_ = true;
+  // The tab bars are made by the main window when it lays itself out.
+  QTimer::singleShot(0, this, [this] {
+    for (auto* tabs : workspace_->findChildren<QTabBar*>()) tabs->setAccessibleName(tr("Panels in this place"));
+  });
 }
 
 void MainWindow::setPerspective(Perspective perspective) {
@@ -389,6 +403,7 @@ void MainWindow::setSource(std::unique_ptr<RunSource> source) {
       else banner_->hide();
       refreshStatus();
     });
+    connect(source_.get(), &RunSource::loadingFinished, this, &MainWindow::refreshStatus);
     const bool was_welcome = pages_->currentWidget() != workspace_;
     pages_->setCurrentWidget(workspace_);
     timeline_->show();

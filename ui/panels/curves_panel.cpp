@@ -302,7 +302,6 @@ void CurvesPanel::rebuildCharts() {
     auto* marks_y = chart.rect->addAxis(QCPAxis::atRight);
     marks_y->setRange(0, 1);
     marks_y->setVisible(false);
-    y->setLabel(scalarTitle(chart.name));
     x->setNumberFormat(QStringLiteral("f"));
     x->setNumberPrecision(0);
     x->setTickLabels(row == shown_.size());
@@ -318,6 +317,15 @@ void CurvesPanel::rebuildCharts() {
     }
     chart.marks = plot_->addGraph(x, marks_y);
     chart.marks->setLineStyle(QCPGraph::lsNone);
+    auto* title = new QCPItemText(plot_);
+    title->setObjectName(QStringLiteral("title"));
+    title->setText(scalarTitle(chart.name));
+    title->setClipAxisRect(chart.rect);
+    title->position->setAxisRect(chart.rect);
+    title->position->setType(QCPItemPosition::ptAxisRectRatio);
+    title->position->setCoords(1, 0);
+    title->setPositionAlignment(Qt::AlignRight | Qt::AlignTop);
+    title->setPadding(QMargins(0, 2, 6, 0));
     chart.cursor = addVertical(plot_, chart.rect);
     chart.hover = addVertical(plot_, chart.rect);
     charts_.push_back(chart);
@@ -397,8 +405,11 @@ void CurvesPanel::applyTheme() {
     if (auto* line = qobject_cast<QCPItemStraightLine*>(item); line && line->objectName() == QLatin1String("boundary")) {
       line->setPen(QPen(colors.border, 1, Qt::DashLine));
     } else if (auto* text = qobject_cast<QCPItemText*>(item)) {
-      text->setColor(colors.muted);
-      text->setFont(font());
+      const bool is_title = text->objectName() == QLatin1String("title");
+      QFont text_font = font();
+      if (is_title) text_font.setWeight(QFont::DemiBold);
+      text->setColor(is_title ? colors.text : colors.muted);
+      text->setFont(text_font);
     }
   }
   plot_->replot(QCustomPlot::rpQueuedReplot);
@@ -526,13 +537,13 @@ void CurvesPanel::refreshCursor() {
 void CurvesPanel::showStep(const QString& stage, qint64 step, bool is_live) {
   cursor_ = {stage.toStdString(), step};
   is_live_ = is_live;
-  if (!is_live) read_out_->setText(readOut(static_cast<double>(step) + (source_ ? offsetOf(cursor_.stage) : 0)));
   if (shownStages() != built_stages_) {
     refreshData();
   } else {
     refreshCursor();
     plot_->replot(QCustomPlot::rpQueuedReplot);
   }
+  if (!is_live && source_) showReadOut(static_cast<double>(step) + offsetOf(cursor_.stage));
 }
 
 void CurvesPanel::showAll() {
@@ -578,6 +589,12 @@ QString CurvesPanel::readOut(double x) {
   return parts.join(QStringLiteral("   "));
 }
 
+void CurvesPanel::showReadOut(double x) {
+  const QString text = readOut(x);
+  read_out_->setText(read_out_->fontMetrics().elidedText(text, Qt::ElideRight, read_out_->width() - 24));
+  read_out_->setToolTip(text);
+}
+
 void CurvesPanel::onMouseMove(QMouseEvent* event) {
   if (charts_.empty()) return;
   const double x = charts_.front().rect->axis(QCPAxis::atBottom)->pixelToCoord(event->position().x());
@@ -585,9 +602,7 @@ void CurvesPanel::onMouseMove(QMouseEvent* event) {
     chart.hover->setVisible(true);
     placeVertical(chart.hover, x);
   }
-  const QString text = readOut(x);
-  read_out_->setText(read_out_->fontMetrics().elidedText(text, Qt::ElideRight, read_out_->width() - 24));
-  read_out_->setToolTip(text);
+  showReadOut(x);
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 

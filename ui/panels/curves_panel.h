@@ -90,6 +90,7 @@ class CurvesPanel final : public QWidget {
   void refreshCursor();
   void applyTheme();
   void onRangeChanged(const QCPRange& range);
+  void showReadOut(double x);
   void onMouseMove(QMouseEvent* event);
   void onMouseRelease(QMouseEvent* event);
   std::vector<std::string> shownStages() const;

@@ -67,6 +67,7 @@ LogPanel::LogPanel(const Theme& theme, QWidget* parent)
 
   auto* bar = new QHBoxLayout;
   bar->setContentsMargins(8, 6, 8, 6);
+  bar->setSpacing(6);
   bar->addWidget(level_);
   bar->addWidget(filter_, 1);
   bar->addWidget(counts_);
@@ -88,6 +89,10 @@ LogPanel::LogPanel(const Theme& theme, QWidget* parent)
     if (is_updating_) return;
     const bool is_at_end = value >= view_->verticalScrollBar()->maximum();
     if (is_at_end != is_following_) setFollowing(is_at_end);
+  });
+  // The view may learn its size, or lay out its rows, after it was told to scroll.
+  connect(view_->verticalScrollBar(), &QScrollBar::rangeChanged, this, [this](int, int maximum) {
+    if (is_following_) view_->verticalScrollBar()->setValue(maximum);
   });
   refresh();
 }

@@ -37,7 +37,7 @@ PipelinePanel::PipelinePanel(const Theme& theme, RunController& controller, QWid
       empty_(new EmptyState(theme, QStringLiteral("demo"))), name_(new QLabel), state_(new QLabel), overall_(new QLabel),
       work_bar_(new QProgressBar), banner_(new Banner(theme)) {
   setAccessibleName(tr("Pipeline"));
-  setMinimumWidth(270);
+  setMinimumWidth(290);
   confirm_discard_ = [this] {
     return QMessageBox::warning(this, tr("Discard the run's work?"),
                                 tr("The run ends at once. Steps since the last checkpoint are lost; checkpoints already "
@@ -108,11 +108,12 @@ void PipelinePanel::buildButtons(QVBoxLayout* layout) {
   resume_ = button(QStringLiteral("play"), tr("Resume"), tr("Go on from the step the run is held at (Ctrl+P)"),
                    &ThemeColors::accent_text);
   resume_->setProperty("primary", true);
-  stop_ = button(QStringLiteral("stop"), tr("Stop and save"), tr("Write a checkpoint, then end the run; it can be continued later"),
+  stop_ = button(QStringLiteral("stop"), tr("Stop"), tr("Stop and save: write a checkpoint, then end the run; it can be continued later"),
                  &ThemeColors::text);
   save_ = toolButton(QStringLiteral("save"), tr("Save now"), tr("Write a checkpoint now and go on"), &ThemeColors::text);
   discard_ = toolButton(QStringLiteral("discard"), tr("Discard"),
                         tr("End the run at once without saving; asks first"), &ThemeColors::bad);
+  stop_->setAccessibleName(tr("Stop and save"));
   connect(start_, &QPushButton::clicked, this, &PipelinePanel::startRequested);
   connect(pause_, &QPushButton::clicked, &controller_, &RunController::pause);
   connect(resume_, &QPushButton::clicked, &controller_, &RunController::resume);
@@ -219,7 +220,11 @@ void PipelinePanel::refreshCards() {
   }
   for (std::size_t i = 0; i < cards_.size(); ++i) {
     const bool is_used = i < run.stages.size();
-    if (is_used) cards_[i]->present(run.stages[i], static_cast<int>(i) == run.current_stage && !base::isEnded(run.state));
+    if (is_used) {
+      StageSummary stage = run.stages[i];
+      if (is_cut_off && stage.state == StageState::kRunning) stage.state = StageState::kStopped;
+      cards_[i]->present(stage, static_cast<int>(i) == run.current_stage && !base::isEnded(run.state));
+    }
     cards_[i]->setVisible(is_used);
   }
 }

@@ -61,6 +61,11 @@ StageCard::StageCard(const Theme& theme, QWidget* parent)
   title_->setProperty("heading", true);
   for (auto* label : {steps_, eta_, speed_, loss_}) label->setProperty("muted", true);
   for (auto* label : {eta_, loss_, state_}) label->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
+  // Narrow panels cut the figures, never the card.
+  for (auto* label : {steps_, speed_}) {
+    label->setMinimumWidth(10);
+    label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  }
   bar_->setTextVisible(false);
   bar_->setRange(0, 1000);
 
@@ -108,7 +113,7 @@ void StageCard::present(const StageSummary& stage, bool is_current) {
                            ? 1.0
                            : (stage.total_steps > 0 ? static_cast<double>(stage.step) / static_cast<double>(stage.total_steps) : 0.0);
   bar_->setValue(static_cast<int>(std::lround(1000 * std::clamp(share, 0.0, 1.0))));
-  steps_->setText(stage.total_steps > 0 ? tr("%1 / %2 steps · %3 %")
+  steps_->setText(stage.total_steps > 0 ? tr("%1 / %2 · %3 %")
                                               .arg(formatCount(stage.step), formatCount(stage.total_steps))
                                               .arg(static_cast<int>(100 * share))
                                         : tr("length not known yet"));
@@ -121,7 +126,7 @@ void StageCard::present(const StageSummary& stage, bool is_current) {
     eta_->clear();
   }
   if (is_active && stage.seconds_per_step > 0) {
-    speed_->setText(tr("%1 steps/s · %2 images/s").arg(formatShort(1 / stage.seconds_per_step), formatShort(stage.images_per_second)));
+    speed_->setText(tr("%1 steps/s · %2 img/s").arg(formatShort(1 / stage.seconds_per_step), formatShort(stage.images_per_second)));
   } else {
     speed_->setText(stage.num_parameters > 0 ? tr("%1 parameters").arg(formatShort(static_cast<double>(stage.num_parameters)))
                                              : QString());
@@ -131,7 +136,8 @@ void StageCard::present(const StageSummary& stage, bool is_current) {
   speed_->setVisible(has_second_line);
   loss_->setVisible(has_second_line);
 
-  setToolTip(stagePurpose(stage.name));
+  setToolTip(tr("%1\n%2 steps%3").arg(stagePurpose(stage.name), steps_->text(),
+                                     speed_->text().isEmpty() ? QString() : u'\n' + speed_->text()));
   setAccessibleName(tr("Stage %1: %2, %3").arg(title_->text(), state_->text(), steps_->text()));
   bar_->setAccessibleName(tr("Progress of stage %1").arg(title_->text()));
   const QString style_name = QLatin1String(styleName(stage.state));

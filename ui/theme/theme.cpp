@@ -174,9 +174,9 @@ class TintedSvgEngine final : public QIconEngine {
   TintedSvgEngine(QByteArray svg, QPointer<const Theme> theme, QColor ThemeColors::*ink)
       : svg_(std::move(svg)), theme_(std::move(theme)), ink_(ink) {}
 
-  void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State) override {
+  void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State state) override {
     QColor ink = theme_ ? theme_->colors().*ink_ : QColor(Qt::gray);
-    if (mode == QIcon::Selected && theme_) ink = theme_->colors().accent_text;
+    if ((mode == QIcon::Selected || state == QIcon::On) && theme_) ink = theme_->colors().accent_text;
     QByteArray svg = svg_;
     QSvgRenderer renderer(svg.replace("currentColor", ink.name().toLatin1()));
     painter->save();
