@@ -69,6 +69,7 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   buildToolBar(bar);
 
   plot_->setAccessibleName(tr("Curves of the run; wheel zooms, dragging pans, double click shows all"));
+  plot_->setToolTip(tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Triangles mark checkpoints."));
   plot_->setFocusPolicy(Qt::StrongFocus);
   plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   plot_->setNoAntialiasingOnDrag(true);
@@ -194,6 +195,8 @@ void CurvesPanel::setSource(RunSource* source) {
   cursor_ = {};
   is_live_ = true;
   shows_all_ = true;
+  read_out_->clear();
+  read_out_->setToolTip({});
   if (source_) {
     connect(source_, &RunSource::changed, this, [this](StoreKind kind) {
       if (kind == StoreKind::kMetrics) refreshData();
@@ -299,6 +302,7 @@ void CurvesPanel::rebuildCharts() {
     chart.rect->setRangeZoom(Qt::Horizontal);
     auto* x = chart.rect->axis(QCPAxis::atBottom);
     auto* y = chart.rect->axis(QCPAxis::atLeft);
+    if (row > 1) y->ticker()->setTickCount(3);
     auto* marks_y = chart.rect->addAxis(QCPAxis::atRight);
     marks_y->setRange(0, 1);
     marks_y->setVisible(false);
