@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <QFile>
+#include <QDateTime>
+#include <QDir>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+
+#include "core/base/events/event_log.h"
+#include "core/base/run/run_folder.h"
+#include "tests/support/studio_test.h"
+#include "tests/ui/made_up_run.h"
+#include "ui/models/live_run_source.h"
+#include "ui/models/recorded_run_source.h"
+#include "ui/models/run_controller.h"
+
+using namespace meanflow;
+using namespace meanflow::ui;
+using base::RunState;
+using testing::madeUpRun;
+
+namespace {
+
+/// A host that notes what it is told and does nothing.
+class NotingHost final : public base::TrainingHost {
+ public:
+  base::Result<void> start(const base::RunRequest&, std::shared_ptr<base::EventSink> sink) override { return sink_ = std::move(sink), base::Result<void>(); }
+  void send(const base::Command& command) override { commands.push_back(command.index()); }
+  RunState state() const override { return RunState::kRunning; }
+  void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
+  std::vector<std::size_t> commands;
+
+ private:
+  std::shared_ptr<base::EventSink> sink_;
+};
+
+base::EventRecord step(std::int64_t sequence, std::int64_t at, double loss = 1) {
+  base::StepCompleted event{.stage = "teacher", .step = at, .images_seen = at * 64};
+  event.scalars = {{"loss", loss}};
+  return {sequence, 1.7e9 + static_cast<double>(sequence), event};
+}
+
+}  // namespace
+
+class TestRunModels : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void summaryFollowsTheEvents() {
+    RunSource source(QStringLiteral("/nowhere"));
+    source.feed(madeUpRun({.num_stages = 3, .share_of_last = 0.5}));
+    const auto& run = source.summary();
+    QCOMPARE(run.stages.size(), std::size_t{5});
+    QCOMPARE(run.stages[0].state, StageState::kDone);
+    QCOMPARE(run.stages[2].state, StageState::kRunning);
+    QCOMPARE(run.stages[2].step, std::int64_t{800});
+    QCOMPARE(run.stages[3].state, StageState::kWaiting);
+    QCOMPARE(run.head()->stage, std::string("teacher"));
+    QCOMPARE(run.unsavedSteps(), std::int64_t{0});  // a checkpoint every 200 steps
+    source.feed(std::vector{step(100000, 830)});
+    QCOMPARE(source.summary().unsavedSteps(), std::int64_t{30});
+  }
+
+  void resumingVoidsWhatLiesBeyond() {
+    RunSource source(QStringLiteral("/nowhere"));
+    source.feed(madeUpRun({.num_stages = 3, .share_of_last = 0.5}));
+    const auto num_samples = source.samples().size();
+    QCOMPARE(num_samples, std::size_t{16});
+    source.feed(std::vector<base::EventRecord>{{90000, 1.77e9, base::StageStarted{"teacher", 400, 1600, 1}}});
+    QCOMPARE(source.samples().size(), std::size_t{8});
+    QCOMPARE(source.numRecalls(), 1);
+    for (const auto& mark : source.summary().milestones) QVERIFY(mark.stage != "teacher" || mark.step <= 400);
+  }
+
+  void axisLaysStagesEndToEnd() {
+    StepAxis axis;
+    axis.setStages({{.name = "encoder", .total_steps = 500}, {.name = "teacher", .total_steps = 1600}});
+    QCOMPARE(axis.end(), std::int64_t{2100});
+    QCOMPARE(axis.position("teacher", 100), std::int64_t{600});
+    QCOMPARE(axis.at(600).stage, std::string("teacher"));
+    QCOMPARE(axis.at(600).step, std::int64_t{100});
+    QCOMPARE(axis.at(500).stage, std::string("encoder"));
+    QCOMPARE(axis.at(99999).step, std::int64_t{1600});
+  }
+
+  void actionsDeriveFromTheReportedState_data() {
+    QTest::addColumn<int>("state");
+    QTest::addColumn<int>("access");
+    QTest::addColumn<QString>("expected");  // letters of what is possible: Start Pause Resume saVe sTop Discard
+    const auto row = [](const char* name, RunState state, RunAccess access, const char* expected) {
+      QTest::newRow(name) << static_cast<int>(state) << static_cast<int>(access) << QString::fromLatin1(expected);
+    };
+    row("live starting", RunState::kStarting, RunAccess::kLive, "PTD");
+    row("live running", RunState::kRunning, RunAccess::kLive, "PVTD");
+    row("live pausing", RunState::kPausing, RunAccess::kLive, "TD");
+    row("live paused", RunState::kPaused, RunAccess::kLive, "RVTD");
+    row("live stopping", RunState::kStopping, RunAccess::kLive, "D");
+    row("live stopped", RunState::kStopped, RunAccess::kLive, "S");
+    row("live failed", RunState::kFailed, RunAccess::kLive, "S");
+    row("live finished", RunState::kFinished, RunAccess::kLive, "");
+    row("elsewhere running", RunState::kRunning, RunAccess::kElsewhere, "PVTD");
+    row("elsewhere paused", RunState::kPaused, RunAccess::kElsewhere, "RVTD");
+    row("record cut off while running", RunState::kRunning, RunAccess::kNone, "S");
+    row("record stopped", RunState::kStopped, RunAccess::kNone, "S");
+    row("record finished", RunState::kFinished, RunAccess::kNone, "");
+  }
+  void actionsDeriveFromTheReportedState() {
+    QFETCH(int, state);
+    QFETCH(int, access);
+    QFETCH(QString, expected);
+    const auto can = actionsFor(static_cast<RunState>(state), static_cast<RunAccess>(access), true, true);
+    QString letters;
+    if (can.can_start) letters += u'S';
+    if (can.can_pause) letters += u'P';
+    if (can.can_resume) letters += u'R';
+    if (can.can_save) letters += u'V';
+    if (can.can_stop) letters += u'T';
+    if (can.can_discard) letters += u'D';
+    QCOMPARE(letters, expected);
+    QVERIFY(!actionsFor(static_cast<RunState>(state), static_cast<RunAccess>(access), true, false).can_start);
+  }
+
+  void clickingDoesNotChangeTheButtonsUntilTheRunReports() {
+    NotingHost host;
+    RunController controller;
+    LiveRunSource source(QStringLiteral("/nowhere"));
+    source.feed(madeUpRun({.num_stages = 1}));
+    controller.setHost(&host);
+    controller.setSource(&source);
+    QVERIFY(controller.actions().can_pause);
+    controller.pause();
+    QCOMPARE(host.commands, (std::vector<std::size_t>{0}));
+    QVERIFY(controller.actions().can_pause);
+    source.sink()->publish({9000, 1.8e9, base::StateChanged{RunState::kPaused}});
+    QTRY_VERIFY(controller.actions().can_resume);
+    QVERIFY(!controller.actions().can_pause);
+  }
+
+  void signalsComeOncePerFrameAndStore() {
+    LiveRunSource source(QStringLiteral("/nowhere"));
+    QSignalSpy changed(&source, &RunSource::changed);
+    for (int i = 0; i < 1000; ++i) source.sink()->publish(step(i, i + 1));
+    QTRY_VERIFY(!changed.isEmpty());
+    QVERIFY2(changed.size() <= kNumStoreKinds, qPrintable(QString::number(changed.size())));
+    QCOMPARE(source.metrics().series("teacher", "loss")->size(), std::size_t{1000});
+  }
+
+  void floodKeepsEveryScalarAndAFewPictures() {
+    constexpr int kEvents = 200'000;
+    LiveRunSource source(QStringLiteral("/nowhere"));
+    const auto grid = testing::madeUpGrid(2, 2, 1);
+    const std::weak_ptr<const base::Image8> alive = grid;
+    long num_grids_at_once = 0;
+    std::vector<std::weak_ptr<const base::Image8>> grids;
+    for (int i = 0; i < kEvents; ++i) {
+      if (i % 100 == 0) {
+        base::SamplesReady samples{.stage = "teacher", .step = i, .path = "teacher/samples/" + std::to_string(i) + ".png", .what = "one_step", .rows = 2, .columns = 2};
+        samples.grid = std::make_shared<base::Image8>(64, 64);
+        grids.push_back(samples.grid);
+        source.sink()->publish({i, 1.7e9, samples});
+      } else if (i % 3 == 0) {
+        source.sink()->publish({i, 1.7e9, base::LogMessage{"info", "line " + std::to_string(i)}});
+      } else {
+        source.sink()->publish(step(i, i + 1));
+      }
+      if (i % 5000 == 0) QTest::qWait(1);
+    }
+    QTRY_COMPARE(source.metrics().series("teacher", "loss")->x(source.metrics().series("teacher", "loss")->size() - 1), double(kEvents));
+    QVERIFY(source.log().lines().size() <= LogStore::kMaxLines);
+    for (const auto& held : grids) num_grids_at_once += held.expired() ? 0 : 1;
+    QVERIFY2(num_grids_at_once <= long(RunSource::kMaxPicturesInMemory) + 2, qPrintable(QString::number(num_grids_at_once)));
+  }
+
+  void recordedSourceFollowsAGrowingFile() {
+    QTemporaryDir dir;
+    const QString folder = dir.filePath(QStringLiteral("run"));
+    auto all = madeUpRun({.num_stages = 2});
+    const std::vector<base::EventRecord> first(all.begin(), all.begin() + 30), rest(all.begin() + 30, all.end());
+    testing::writeRunFolder(folder, first);
+    RecordedRunSource source(folder);
+    QVERIFY(source.isLoading());
+    QTRY_VERIFY(!source.isLoading());
+    QCOMPARE(source.summary().current_stage, 0);
+    testing::writeRunFolder(folder, rest);
+    QTRY_COMPARE(source.summary().current_stage, 1);
+    QCOMPARE(source.trouble(), QString());
+  }
+
+  void recordedSourceSurvivesTheFolderBeingPulledAway() {
+    QTemporaryDir dir;
+    const QString folder = dir.filePath(QStringLiteral("run"));
+    const QString elsewhere = dir.filePath(QStringLiteral("moved"));
+    testing::writeRunFolder(folder, madeUpRun({.num_stages = 1}));
+    RecordedRunSource source(folder);
+    QTRY_VERIFY(!source.isLoading());
+    const auto step_before = source.summary().stages[0].step;
+    QSignalSpy troubled(&source, &RunSource::troubleChanged);
+    QVERIFY(QDir().rename(folder, elsewhere));
+    QTRY_VERIFY(!source.trouble().isEmpty());
+    QCOMPARE(source.summary().stages[0].step, step_before);
+    QVERIFY(QDir().rename(elsewhere, folder));
+    QTRY_VERIFY(source.trouble().isEmpty());
+    const auto points_before = source.metrics().series("encoder", "loss")->size();
+    QTest::qWait(300);
+    QCOMPARE(source.metrics().series("encoder", "loss")->size(), points_before);  // nothing is folded twice
+  }
+
+  void whatIsNoRunFolderIsSaidInOneSentence() {
+    QTemporaryDir dir;
+    const auto missing = RecordedRunSource::check(dir.filePath(QStringLiteral("nothing")));
+    QVERIFY(!missing.ok());
+    QVERIFY(QString::fromStdString(missing.error().message).startsWith(QStringLiteral("There is no folder")));
+    const auto plain = RecordedRunSource::check(dir.path());
+    QVERIFY(!plain.ok());
+    QVERIFY(QString::fromStdString(plain.error().message).contains(QStringLiteral("is not a run folder")));
+  }
+
+  void commandsToARunElsewhereGoThroughItsInbox() {
+    QTemporaryDir dir;
+    const QString folder = dir.filePath(QStringLiteral("run"));
+    auto events = madeUpRun({.num_stages = 1});
+    for (auto& event : events) event.unix_seconds = static_cast<double>(QDateTime::currentMSecsSinceEpoch()) / 1000;
+    testing::writeRunFolder(folder, events);
+    QVERIFY(QDir(folder).mkdir(QStringLiteral("inbox")));
+    RecordedRunSource source(folder);
+    RunController controller;
+    controller.setSource(&source);
+    QTRY_COMPARE(controller.access(), RunAccess::kElsewhere);
+    controller.pause();
+    QCOMPARE(QDir(folder + QStringLiteral("/inbox")).entryList(QDir::Files).size(), 1);
+  }
+};
+
+STUDIO_TEST(TestRunModels)
+#include "tst_run_models.moc"

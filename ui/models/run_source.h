@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <QObject>
+#include <QString>
+#include <QTimer>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/base/events/training_event.h"
+#include "core/base/metrics/metrics_store.h"
+#include "ui/models/log_store.h"
+#include "ui/models/run_summary.h"
+
+namespace meanflow::ui {
+
+/// What a panel may want to redraw for.
+enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, kLog };
+inline constexpr int kNumStoreKinds = 6;
+
+/// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which comes
+/// at most once a frame for each kind however many events arrive. Where events come from is a matter of the subclasses;
+/// a bare RunSource is fed by hand.
+class RunSource : public QObject {
+  Q_OBJECT
+ public:
+  static constexpr int kFrameMs = 33;
+  static constexpr std::size_t kMaxPicturesInMemory = 48;  ///< Older grids are read back from the run folder.
+
+  explicit RunSource(QString folder, QObject* parent = nullptr);
+
+  const QString& folder() const { return folder_; }  ///< Absolute; event paths are relative to it.
+  virtual bool isLive() const { return false; }      ///< Trained by this process.
+  /// Whether a process seems to be working on the run, here or elsewhere.
+  virtual bool isWorkedOn() const { return false; }
+  bool isLoading() const { return is_loading_; }     ///< The record's end has not been reached yet.
+  const QString& trouble() const { return trouble_; }  ///< Why events no longer arrive; empty when all is well.
+
+  const RunSummary& summary() const { return summary_; }
+  const StepAxis& axis() const { return axis_; }
+  const LogStore& log() const { return log_; }
+  const base::MetricsStore& metrics() const { return metrics_; }
+  /// In order of arrival; those of steps voided by a resume are removed. `grid` is set for the newest few at most.
+  const std::vector<base::SamplesReady>& samples() const { return samples_; }
+  const std::vector<base::TrajectoryReady>& trajectories() const { return trajectories_; }
+  const std::vector<base::CmtMatrixReady>& cmtMatrices() const { return cmt_matrices_; }
+
+  /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start over.
+  int numRecalls() const { return num_recalls_; }
+
+  /// Folds events in and schedules `changed`. UI thread only.
+  void feed(std::span<const base::EventRecord> records);
+
+ Q_SIGNALS:
+  void changed(meanflow::ui::StoreKind kind);
+  void troubleChanged(const QString& trouble);  ///< Empty: the trouble is over.
+  void loadingFinished();
+
+ protected:
+  /// Called once a frame while scheduled; subclasses feed what has arrived and return whether more is waiting.
+  virtual bool drain() { return false; }
+  void scheduleFrame();
+  /// Takes what another source has folded so far, leaving it empty: a run that is continued keeps its history.
+  void takeOver(RunSource& other);
+  void setTrouble(const QString& trouble);
+  void setLoading(bool is_loading);
+  void markSummary() { mark(StoreKind::kSummary); }
+
+ private:
+  void onFrame();
+  void mark(StoreKind kind) { is_dirty_[static_cast<std::size_t>(kind)] = true; }
+  void foldPictures(const base::EventRecord& record);
+
+  QString folder_;
+  RunSummary summary_;
+  StepAxis axis_;
+  LogStore log_;
+  base::MetricsStore metrics_;
+  std::vector<base::SamplesReady> samples_;
+  std::vector<base::TrajectoryReady> trajectories_;
+  std::vector<base::CmtMatrixReady> cmt_matrices_;
+  std::array<bool, kNumStoreKinds> is_dirty_{};
+  QTimer frame_;
+  std::chrono::steady_clock::time_point last_frame_{};
+  bool is_loading_ = false;
+  int num_recalls_ = 0;
+  QString trouble_;
+};
+
+}  // namespace meanflow::ui

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <QPoint>
+#include <vector>
+
+#include "core/base/events/training_event.h"
+#include "ui/panes/color_scale.h"
+#include "ui/panes/imgui_widget.h"
+
+namespace meanflow::ui {
+
+/// The errors of the student's jumps t_i -> t_j against the teacher's path, as a heat map on a logarithmic colour scale
+/// with its legend; a slider goes through every matrix saved; the cell under the cursor shows its value and how it came
+/// there. Errors that are not finite stand out.
+///
+/// Keys: Left/Right step, Home/End first and newest, L live, R colour range, Shift+arrows move the selected cell.
+/// Item names: "live", "previous", "next", "step", "range", "matrix", "legend", "history", "info", "help".
+class CmtMatrixPane final : public ImGuiWidget {
+  Q_OBJECT
+ public:
+  explicit CmtMatrixPane(QWidget* parent = nullptr);
+
+  void setEntries(std::vector<base::CmtMatrixReady> entries);  ///< In order of the event stream.
+  void addEntry(base::CmtMatrixReady entry);
+  void setEmptyText(const QString& text);
+
+  const base::CmtMatrixReady* shown() const;
+  bool isLive() const { return is_live_; }
+  /// The cell under the cursor or chosen by keys: x = j, y = i; (-1, -1) if none.
+  QPoint cell() const { return hovered_.x() >= 0 ? hovered_ : selected_; }
+
+ public Q_SLOTS:
+  void setStep(const QString& stage, qint64 step);  ///< Shows the newest matrix at or before; ends live. No signal.
+  void setLive(bool is_live);
+
+ Q_SIGNALS:
+  void stepPicked(const QString& stage, qint64 step);
+  void liveChanged(bool is_live);
+
+ protected:
+  void draw() override;
+
+ private:
+  struct Range {
+    double low = 0, high = 0;  ///< Smallest and largest positive finite error; high == 0 when there is none.
+    void add(double error);
+  };
+  static int sizeOf(const base::CmtMatrixReady& entry);
+  static double errorAt(const base::CmtMatrixReady& entry, const QPoint& cell);
+  static double meanError(const base::CmtMatrixReady& entry);
+  void showEntry(int index, bool by_person);
+  void pick(int index);
+  void stepBy(int offset);
+  void moveCell(const QPoint& way);
+  Range colorRange() const;
+  QString jumpText(const QPoint& cell) const;
+  void drawTools();
+  void drawMatrix(const QRectF& area);
+  void drawLegend(const QRectF& area, const Range& range);
+  void drawHistory(const QRectF& area);
+  QColor colorOf(double error, const Range& range) const;
+
+  ColorScale scale_;
+  std::vector<base::CmtMatrixReady> entries_;
+  Range range_all_;
+  QString empty_text_;
+  int shown_ = -1;
+  bool is_live_ = true;
+  bool has_shared_range_ = true;  // one colour range for every step, so that shrinking errors are seen to shrink
+  QPoint hovered_{-1, -1};
+  QPoint selected_{-1, -1};
+};
+
+}  // namespace meanflow::ui

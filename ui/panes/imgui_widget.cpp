@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/panes/imgui_widget.h"
+
+#include <imgui.h>
+#include <imgui_impl_opengl3.h>
+
+#include <QClipboard>
+#include <QFile>
+#include <QFontInfo>
+#include <QGuiApplication>
+#include <QKeyEvent>
+#include <QKeySequence>
+#include <QMouseEvent>
+#include <QOffscreenSurface>
+#include <QOpenGLContext>
+#include <QOpenGLFunctions>
+#include <QOpenGLWidget>
+#include <QPainter>
+#include <QWheelEvent>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "ui/panes/imgui_look.h"
+#include "ui/panes/texture_cache.h"
+
+namespace meanflow::ui {
+namespace {
+
+constexpr int kSettleFrames = 2;  // ImGui needs a second frame to place what it measured in the first
+
+QString tryOpenGl() {
+  const QString platform = QGuiApplication::platformName();
+  for (const char* name : {"offscreen", "minimal", "linuxfb", "vnc"}) {
+    if (platform == QLatin1String(name)) {
+      return ImGuiWidget::tr("the Qt platform \"%1\" draws without OpenGL").arg(platform);
+    }
+  }
+  QOffscreenSurface surface;
+  surface.create();
+  QOpenGLContext context;
+  if (!context.create() || !context.makeCurrent(&surface)) return ImGuiWidget::tr("no OpenGL driver answers");
+  const QSurfaceFormat format = context.format();
+  context.doneCurrent();
+  if (context.isOpenGLES()) return ImGuiWidget::tr("the driver offers OpenGL ES only");
+  if (format.majorVersion() < 3) {
+    return ImGuiWidget::tr("the driver offers OpenGL %1.%2").arg(format.majorVersion()).arg(format.minorVersion());
+  }
+  return {};
+}
+
+std::int64_t nowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The ImGui key for editing text in a field, or -1.
+int editKey(int qt_key) {
+  switch (qt_key) {
+    case Qt::Key_Left:
+      return ImGuiKey_LeftArrow;
+    case Qt::Key_Right:
+      return ImGuiKey_RightArrow;
+    case Qt::Key_Up:
+      return ImGuiKey_UpArrow;
+    case Qt::Key_Down:
+      return ImGuiKey_DownArrow;
+    case Qt::Key_Home:
+      return ImGuiKey_Home;
+    case Qt::Key_End:
+      return ImGuiKey_End;
+    case Qt::Key_Insert:
+      return ImGuiKey_Insert;
+    case Qt::Key_Delete:
+      return ImGuiKey_Delete;
+    case Qt::Key_Backspace:
+      return ImGuiKey_Backspace;
+    case Qt::Key_Return:
+      return ImGuiKey_Enter;
+    case Qt::Key_Enter:
+      return ImGuiKey_KeyPadEnter;
+    case Qt::Key_Escape:
+      return ImGuiKey_Escape;
+    case Qt::Key_A:
+      return ImGuiKey_A;
+    case Qt::Key_C:
+      return ImGuiKey_C;
+    case Qt::Key_V:
+      return ImGuiKey_V;
+    case Qt::Key_X:
+      return ImGuiKey_X;
+    case Qt::Key_Y:
+      return ImGuiKey_Y;
+    case Qt::Key_Z:
+      return ImGuiKey_Z;
+    default:
+      return -1;
+  }
+}
+
+int mouseButton(Qt::MouseButton button) {
+  switch (button) {
+    case Qt::LeftButton:
+      return ImGuiMouseButton_Left;
+    case Qt::RightButton:
+      return ImGuiMouseButton_Right;
+    case Qt::MiddleButton:
+      return ImGuiMouseButton_Middle;
+    default:
+      return -1;
+  }
+}
+
+const char* readClipboard(void* user_data) {
+  QByteArray& text = *static_cast<QByteArray*>(user_data);
+  text = QGuiApplication::clipboard()->text().toUtf8();
+  return text.constData();
+}
+
+void writeClipboard(void* /*user_data*/, const char* text) {
+  QGuiApplication::clipboard()->setText(QString::fromUtf8(text));
+}
+
+}  // namespace
+
+/// The GL surface inside a pane. It takes no input and no focus; the pane does.
+class ImGuiCanvas final : public QOpenGLWidget {
+ public:
+  explicit ImGuiCanvas(ImGuiWidget* pane) : QOpenGLWidget(pane), pane_(*pane) {
+    setAttribute(Qt::WA_TransparentForMouseEvents);
+    setFocusPolicy(Qt::NoFocus);
+  }
+
+  void release() {
+    if (!is_ready_) return;
+    is_ready_ = false;
+    makeCurrent();
+    pane_.releaseGl();
+    doneCurrent();
+  }
+
+ protected:
+  void initializeGL() override {
+    // A dock that floats moves to another window, and its context with all GL objects goes.
+    connect(context(), &QOpenGLContext::aboutToBeDestroyed, this, &ImGuiCanvas::release, Qt::UniqueConnection);
+    is_ready_ = true;
+    pane_.initializeGl();
+  }
+  void paintGL() override { pane_.paintGl(); }
+
+ private:
+  ImGuiWidget& pane_;
+  bool is_ready_ = false;
+};
+
+QString openGlProblem() {
+  static const QString problem = tryOpenGl();
+  return problem;
+}
+
+ImGuiWidget::ImGuiWidget(QWidget* parent) : QWidget(parent), textures_(std::make_unique<TextureCache>()) {
+  setFocusPolicy(Qt::StrongFocus);
+  setMouseTracking(true);
+  context_ = ImGui::CreateContext();
+  ImGui::SetCurrentContext(context_);
+  ImGuiIO& io = ImGui::GetIO();
+  io.IniFilename = nullptr;
+  io.LogFilename = nullptr;
+  io.BackendPlatformName = "meanflow_qt";
+  io.BackendFlags |= ImGuiBackendFlags_HasMouseCursors;
+  io.ConfigWindowsMoveFromTitleBarOnly = true;
+  io.MousePos = ImVec2(-FLT_MAX, -FLT_MAX);
+  for (int key = 0; key < ImGuiKey_COUNT; ++key) io.KeyMap[key] = key;
+  io.ClipboardUserData = &clipboard_;
+  io.GetClipboardTextFn = readClipboard;
+  io.SetClipboardTextFn = writeClipboard;
+  readPalette();
+  problem_ = openGlProblem();
+  if (problem_.isEmpty()) canvas_ = new ImGuiCanvas(this);
+}
+
+ImGuiWidget::~ImGuiWidget() {
+  if (canvas_) {
+    canvas_->release();
+    delete std::exchange(canvas_, nullptr);
+  }
+  ImGui::DestroyContext(context_);
+}
+
+qint64 ImGuiWidget::textureBytes() const { return textures_->bytes(); }
+
+void ImGuiWidget::setTextureBudget(qint64 bytes) { textures_->setBudget(bytes); }
+
+QImage ImGuiWidget::grabFrame() {
+  if (!canvas_) return grab().toImage();
+  frames_to_settle_ = std::max(frames_to_settle_, kSettleFrames);
+  QImage image;
+  constexpr int kMaxFrames = 64;
+  for (int i = 0; i < kMaxFrames && (i == 0 || frames_to_settle_ > 0 || !inputs_.empty()); ++i) {
+    image = canvas_->grabFramebuffer();
+  }
+  return image;
+}
+
+void ImGuiWidget::requestRedraw() {
+  frames_to_settle_ = std::max(frames_to_settle_, kSettleFrames);
+  canvas_ ? canvas_->update() : update();
+}
+
+void ImGuiWidget::bind(QKeyCombination key, const QString& help, std::function<void()> run) {
+  bindings_.push_back({key, help, std::move(run)});
+}
+
+void ImGuiWidget::drawKeyHelp() {
+  ImGui::Button("?");
+  noteLastItem(QStringLiteral("help"));
+  if (!ImGui::IsItemHovered()) return;
+  ImGui::BeginTooltip();
+  QString keys;
+  for (std::size_t i = 0; i < bindings_.size(); ++i) {
+    const QString key = QKeySequence(bindings_[i].key).toString(QKeySequence::NativeText);
+    keys += keys.isEmpty() ? key : QStringLiteral(", ") + key;
+    if (i + 1 < bindings_.size() && bindings_[i + 1].help.isEmpty()) continue;  // a second key of the same binding
+    std::size_t first = i;
+    while (first > 0 && bindings_[first].help.isEmpty()) --first;
+    ImGui::TextUnformatted(keys.toUtf8().constData());
+    ImGui::SameLine(ImGui::GetFontSize() * 9);
+    ImGui::TextUnformatted(bindings_[first].help.toUtf8().constData());
+    keys.clear();
+  }
+  ImGui::EndTooltip();
+}
+
+void ImGuiWidget::noteItem(const QString& name, const QRectF& rect) { items_.insert(name, rect); }
+
+void ImGuiWidget::noteLastItem(const QString& name) {
+  const ImVec2 low = ImGui::GetItemRectMin();
+  const ImVec2 high = ImGui::GetItemRectMax();
+  noteItem(name, QRectF(QPointF(low.x, low.y), QPointF(high.x, high.y)));
+}
+
+void ImGuiWidget::readPalette() {
+  colors_ = paneColors(palette());
+  ImGui::SetCurrentContext(context_);
+  applyLook(colors_, ImGui::GetStyle());
+}
+
+void ImGuiWidget::buildFont() {
+  const double scale = devicePixelRatioF();
+  const int pixels = std::max(9, QFontInfo(font()).pixelSize());
+  if (scale == font_scale_ && pixels == font_px_) return;
+  font_scale_ = scale;
+  font_px_ = pixels;
+  ImGuiIO& io = ImGui::GetIO();
+  io.Fonts->Clear();
+  ImFontConfig config;
+  config.OversampleH = 2;
+  config.OversampleV = 1;
+  config.PixelSnapH = true;
+  const float size =
+      static_cast<float>(std::round(pixels * 1.15 * scale));  // ImGui's size is the line's, Qt's the em's
+  ImFont* font = nullptr;
+  if (const QString file = uiFontFile(); !file.isEmpty()) {
+    font = io.Fonts->AddFontFromFileTTF(QFile::encodeName(file).constData(), size, &config, uiGlyphRanges());
+  }
+  if (!font) {
+    config.SizePixels = size;
+    io.Fonts->AddFontDefault(&config);
+  }
+  io.FontGlobalScale = static_cast<float>(1.0 / scale);
+  ImGui_ImplOpenGL3_DestroyFontsTexture();
+  ImGui_ImplOpenGL3_CreateFontsTexture();
+  io.Fonts->ClearTexData();  // the atlas is in GL now
+  io.Fonts->ClearInputData();
+}
+
+void ImGuiWidget::initializeGl() {
+  ImGui::SetCurrentContext(context_);
+  is_gl_ready_ = ImGui_ImplOpenGL3_Init("#version 130");
+  if (is_gl_ready_) {
+    font_scale_ = 0;
+    return;
+  }
+  problem_ = tr("the OpenGL functions could not be loaded");
+  QMetaObject::invokeMethod(
+      this,
+      [this] {
+        if (canvas_) canvas_->hide();
+        update();
+      },
+      Qt::QueuedConnection);
+}
+
+void ImGuiWidget::releaseGl() {
+  if (!is_gl_ready_) return;
+  is_gl_ready_ = false;
+  ImGui::SetCurrentContext(context_);
+  textures_->drop();
+  ImGui_ImplOpenGL3_Shutdown();
+}
+
+void ImGuiWidget::paintGl() {
+  if (!is_gl_ready_) return;
+  ImGui::SetCurrentContext(context_);
+  buildFont();
+  const double scale = devicePixelRatioF();
+  ImGuiIO& io = ImGui::GetIO();
+  io.DisplaySize = ImVec2(static_cast<float>(width()), static_cast<float>(height()));
+  io.DisplayFramebufferScale = ImVec2(static_cast<float>(scale), static_cast<float>(scale));
+  const std::int64_t now = nowNs();
+  io.DeltaTime = std::clamp(static_cast<float>((now - last_frame_ns_) * 1e-9), 1e-4F, 1.0F);
+  last_frame_ns_ = now;
+  const bool has_more_input = feedInput();
+
+  ImGui_ImplOpenGL3_NewFrame();
+  ImGui::NewFrame();
+  items_.clear();
+  ImGui::SetNextWindowPos(ImVec2(0, 0));
+  ImGui::SetNextWindowSize(io.DisplaySize);
+  ImGui::Begin("pane", nullptr,
+               ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoSavedSettings |
+                   ImGuiWindowFlags_NoBringToFrontOnFocus | ImGuiWindowFlags_NoScrollWithMouse |
+                   ImGuiWindowFlags_NoNav);
+  draw();
+  if (hasFocus()) {
+    ImGui::GetForegroundDrawList()->AddRect(ImVec2(0.5F, 0.5F),
+                                            ImVec2(io.DisplaySize.x - 0.5F, io.DisplaySize.y - 0.5F),
+                                            ImGui::GetColorU32(ImGuiCol_CheckMark));
+  }
+  ImGui::End();
+  ImGui::Render();
+
+  QOpenGLFunctions& gl = *QOpenGLContext::currentContext()->functions();
+  gl.glViewport(0, 0, static_cast<int>(std::round(width() * scale)), static_cast<int>(std::round(height() * scale)));
+  gl.glClearColor(static_cast<float>(colors_.window.redF()), static_cast<float>(colors_.window.greenF()),
+                  static_cast<float>(colors_.window.blueF()), 1);
+  gl.glClear(GL_COLOR_BUFFER_BIT);
+  ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+  textures_->endFrame();
+  ++paint_count_;
+  wants_text_ = io.WantTextInput;
+  showCursor();
+  if (frames_to_settle_ > 0) --frames_to_settle_;
+  if (has_more_input || frames_to_settle_ > 0) canvas_->update();
+}
+
+void ImGuiWidget::showCursor() {
+  Qt::CursorShape shape = Qt::ArrowCursor;
+  switch (ImGui::GetMouseCursor()) {
+    case ImGuiMouseCursor_TextInput:
+      shape = Qt::IBeamCursor;
+      break;
+    case ImGuiMouseCursor_ResizeAll:
+      shape = Qt::ClosedHandCursor;
+      break;
+    case ImGuiMouseCursor_ResizeEW:
+      shape = Qt::SplitHCursor;
+      break;
+    case ImGuiMouseCursor_Hand:
+      shape = Qt::PointingHandCursor;
+      break;
+    default:
+      break;
+  }
+  if (cursor().shape() != shape) setCursor(shape);
+}
+
+void ImGuiWidget::push(const Input& input) {
+  // A stream of moves needs only its end, as long as nothing happened in between.
+  if (input.kind == Input::Kind::kMove && !inputs_.empty() && inputs_.back().kind == Input::Kind::kMove) {
+    inputs_.back() = input;
+  } else {
+    inputs_.push_back(input);
+  }
+  if (!canvas_) inputs_.clear();
+  requestRedraw();
+}
+
+bool ImGuiWidget::feedInput() {
+  ImGuiIO& io = ImGui::GetIO();
+  is_double_click_ = false;
+  bool has_button = false;
+  bool has_wheel = false;
+  while (!inputs_.empty()) {
+    const Input& input = inputs_.front();
+    // ImGui sees states, not events: a press and its release, or a move between them, must not share a frame.
+    if (has_button && input.kind != Input::Kind::kText) break;
+    if (has_wheel && input.kind == Input::Kind::kMove) break;
+    switch (input.kind) {
+      case Input::Kind::kMove:
+        io.MousePos = ImVec2(static_cast<float>(input.position.x()), static_cast<float>(input.position.y()));
+        break;
+      case Input::Kind::kButton:
+        io.MousePos = ImVec2(static_cast<float>(input.position.x()), static_cast<float>(input.position.y()));
+        io.MouseDown[input.code] = input.is_down;
+        is_double_click_ |= input.is_double;
+        has_button = true;
+        break;
+      case Input::Kind::kWheel:
+        io.MouseWheelH += static_cast<float>(input.position.x());
+        io.MouseWheel += static_cast<float>(input.position.y());
+        has_wheel = true;
+        break;
+      case Input::Kind::kKey:
+        io.KeysDown[input.code] = input.is_down;
+        has_button = true;
+        break;
+      case Input::Kind::kText:
+        io.AddInputCharactersUTF8(input.text.toUtf8().constData());
+        break;
+    }
+    io.KeyCtrl = input.modifiers.testFlag(Qt::ControlModifier);
+    io.KeyShift = input.modifiers.testFlag(Qt::ShiftModifier);
+    io.KeyAlt = input.modifiers.testFlag(Qt::AltModifier);
+    inputs_.pop_front();
+  }
+  return !inputs_.empty();
+}
+
+const KeyBinding* ImGuiWidget::findBinding(const QKeyEvent& event) const {
+  const QKeyCombination pressed(event.modifiers() & ~Qt::KeypadModifier, static_cast<Qt::Key>(event.key()));
+  const auto found = std::find_if(bindings_.begin(), bindings_.end(),
+                                  [&](const KeyBinding& binding) { return binding.key == pressed; });
+  return found == bindings_.end() ? nullptr : &*found;
+}
+
+bool ImGuiWidget::event(QEvent* event) {
+  if (event->type() == QEvent::ShortcutOverride) {
+    // The pane with the focus comes before a shortcut of the window on the same key.
+    const auto& key = static_cast<const QKeyEvent&>(*event);
+    if (wants_text_ || findBinding(key)) {
+      event->accept();
+      return true;
+    }
+  }
+  return QWidget::event(event);
+}
+
+void ImGuiWidget::changeEvent(QEvent* event) {
+  switch (event->type()) {
+    case QEvent::PaletteChange:
+    case QEvent::ApplicationPaletteChange:
+    case QEvent::StyleChange:
+    case QEvent::FontChange:
+    case QEvent::ApplicationFontChange:
+    case QEvent::EnabledChange:
+      readPalette();
+      requestRedraw();
+      break;
+    default:
+      break;
+  }
+  QWidget::changeEvent(event);
+}
+
+void ImGuiWidget::paintEvent(QPaintEvent* /*event*/) {
+  if (problem_.isEmpty()) return;  // the canvas covers everything
+  QPainter painter(this);
+  painter.fillRect(rect(), colors_.window);
+  painter.setPen(colors_.text);
+  const QString text =
+      tr("%1: no picture here, because %2.\n\nEverything else in the studio works. For the picture, use a display with "
+         "OpenGL 3: without a graphics card, Mesa's software driver is enough (Debian: libgl1-mesa-dri).")
+          .arg(accessibleName().isEmpty() ? tr("Viewer") : accessibleName(), problem_);
+  painter.drawText(rect().adjusted(16, 16, -16, -16), Qt::AlignCenter | Qt::TextWordWrap, text);
+}
+
+void ImGuiWidget::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  if (canvas_) canvas_->setGeometry(rect());
+  requestRedraw();
+}
+
+void ImGuiWidget::pushButton(const QMouseEvent& event, bool is_down, bool is_double) {
+  const int button = mouseButton(event.button());
+  if (button < 0) return;
+  Input input;
+  input.kind = Input::Kind::kButton;
+  input.position = event.position();
+  input.code = button;
+  input.is_down = is_down;
+  input.is_double = is_double && event.button() == Qt::LeftButton;
+  input.modifiers = event.modifiers();
+  push(input);
+}
+
+void ImGuiWidget::mousePressEvent(QMouseEvent* event) { pushButton(*event, true, false); }
+void ImGuiWidget::mouseReleaseEvent(QMouseEvent* event) { pushButton(*event, false, false); }
+void ImGuiWidget::mouseDoubleClickEvent(QMouseEvent* event) { pushButton(*event, true, true); }
+
+void ImGuiWidget::mouseMoveEvent(QMouseEvent* event) {
+  Input input;
+  input.position = event->position();
+  input.modifiers = event->modifiers();
+  push(input);
+}
+
+void ImGuiWidget::wheelEvent(QWheelEvent* event) {
+  Input move;
+  move.position = event->position();
+  move.modifiers = event->modifiers();
+  push(move);
+  Input wheel;
+  wheel.kind = Input::Kind::kWheel;
+  wheel.position = QPointF(event->angleDelta()) / 120.0;
+  wheel.modifiers = event->modifiers();
+  push(wheel);
+  event->accept();
+}
+
+void ImGuiWidget::leaveEvent(QEvent* event) {
+  Input input;
+  input.position = QPointF(-FLT_MAX, -FLT_MAX);
+  push(input);
+  QWidget::leaveEvent(event);
+}
+
+void ImGuiWidget::keyPressEvent(QKeyEvent* event) {
+  if (wants_text_) {
+    if (const int key = editKey(event->key()); key >= 0) {
+      Input input;
+      input.kind = Input::Kind::kKey;
+      input.code = key;
+      input.is_down = true;
+      input.modifiers = event->modifiers();
+      push(input);
+    }
+    if (!event->text().isEmpty() && event->text().front().isPrint()) {
+      Input input;
+      input.kind = Input::Kind::kText;
+      input.text = event->text();
+      input.modifiers = event->modifiers();
+      push(input);
+    }
+    return;
+  }
+  if (const KeyBinding* binding = findBinding(*event)) {
+    binding->run();
+    requestRedraw();
+    return;
+  }
+  QWidget::keyPressEvent(event);
+}
+
+void ImGuiWidget::keyReleaseEvent(QKeyEvent* event) {
+  if (const int key = editKey(event->key()); key >= 0) {
+    Input input;
+    input.kind = Input::Kind::kKey;
+    input.code = key;
+    input.modifiers = event->modifiers();
+    push(input);
+  }
+  QWidget::keyReleaseEvent(event);
+}
+
+void ImGuiWidget::focusInEvent(QFocusEvent* event) {
+  QWidget::focusInEvent(event);
+  requestRedraw();
+}
+
+void ImGuiWidget::focusOutEvent(QFocusEvent* event) {
+  // What is held down now will be let go where we do not see it.
+  ImGui::SetCurrentContext(context_);
+  ImGuiIO& io = ImGui::GetIO();
+  std::fill(std::begin(io.KeysDown), std::end(io.KeysDown), false);
+  if (event->reason() != Qt::PopupFocusReason) std::fill(std::begin(io.MouseDown), std::end(io.MouseDown), false);
+  QWidget::focusOutEvent(event);
+  requestRedraw();
+}
+
+}  // namespace meanflow::ui
