@@ -2,6 +2,7 @@
 #include "ui/panes/imgui_widget.h"
 
 #include <imgui.h>
+#include <imgui_freetype.h>
 #include <imgui_impl_opengl3.h>
 
 #include <QClipboard>
@@ -253,9 +254,11 @@ void ImGuiWidget::buildFont() {
   font_px_ = pixels;
   ImGuiIO& io = ImGui::GetIO();
   io.Fonts->Clear();
+  // FreeType hints small letters well. ImGui's other rasteriser, stb_truetype, draws broken letters where a distribution
+  // links ImGui with another version of it than ImGui's own.
+  io.Fonts->FontBuilderIO = ImGuiFreeType::GetBuilderForFreeType();
+  io.Fonts->FontBuilderFlags = ImGuiFreeTypeBuilderFlags_LightHinting;
   ImFontConfig config;
-  config.OversampleH = 2;
-  config.OversampleV = 1;
   config.PixelSnapH = true;
   const float size =
       static_cast<float>(std::round(pixels * 1.15 * scale));  // ImGui's size is the line's, Qt's the em's
