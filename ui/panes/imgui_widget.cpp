@@ -254,9 +254,7 @@ void ImGuiWidget::buildFont() {
   font_px_ = pixels;
   ImGuiIO& io = ImGui::GetIO();
   io.Fonts->Clear();
-  // FreeType hints small letters well. ImGui's other rasteriser, stb_truetype, draws broken letters where a distribution
-  // links ImGui with another version of it than ImGui's own.
-  io.Fonts->FontBuilderIO = ImGuiFreeType::GetBuilderForFreeType();
+  io.Fonts->FontBuilderIO = ImGuiFreeType::GetBuilderForFreeType();  // hints small letters well
   io.Fonts->FontBuilderFlags = ImGuiFreeTypeBuilderFlags_LightHinting;
   ImFontConfig config;
   config.PixelSnapH = true;
@@ -271,15 +269,17 @@ void ImGuiWidget::buildFont() {
     io.Fonts->AddFontDefault(&config);
   }
   io.FontGlobalScale = static_cast<float>(1.0 / scale);
-  ImGui_ImplOpenGL3_DestroyFontsTexture();
-  ImGui_ImplOpenGL3_CreateFontsTexture();
+  // All objects, not the font's texture alone: NewFrame would make what is missing and bake the atlas a second time,
+  // from data that is gone by then.
+  ImGui_ImplOpenGL3_DestroyDeviceObjects();
+  ImGui_ImplOpenGL3_CreateDeviceObjects();
   io.Fonts->ClearTexData();  // the atlas is in GL now
   io.Fonts->ClearInputData();
 }
 
 void ImGuiWidget::initializeGl() {
   ImGui::SetCurrentContext(context_);
-  is_gl_ready_ = ImGui_ImplOpenGL3_Init("#version 130");
+  is_gl_ready_ = IMGUI_CHECKVERSION() && ImGui_ImplOpenGL3_Init("#version 130");
   if (is_gl_ready_) {
     font_scale_ = 0;
     return;
