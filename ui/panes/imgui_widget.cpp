@@ -2,6 +2,7 @@
 #include "ui/panes/imgui_widget.h"
 
 #include <imgui.h>
+#include <imgui_freetype.h>
 #include <imgui_impl_opengl3.h>
 
 #include <QClipboard>
@@ -253,9 +254,9 @@ void ImGuiWidget::buildFont() {
   font_px_ = pixels;
   ImGuiIO& io = ImGui::GetIO();
   io.Fonts->Clear();
+  io.Fonts->FontBuilderIO = ImGuiFreeType::GetBuilderForFreeType();  // hints small letters well
+  io.Fonts->FontBuilderFlags = ImGuiFreeTypeBuilderFlags_LightHinting;
   ImFontConfig config;
-  config.OversampleH = 2;
-  config.OversampleV = 1;
   config.PixelSnapH = true;
   const float size =
       static_cast<float>(std::round(pixels * 1.15 * scale));  // ImGui's size is the line's, Qt's the em's
@@ -268,15 +269,17 @@ void ImGuiWidget::buildFont() {
     io.Fonts->AddFontDefault(&config);
   }
   io.FontGlobalScale = static_cast<float>(1.0 / scale);
-  ImGui_ImplOpenGL3_DestroyFontsTexture();
-  ImGui_ImplOpenGL3_CreateFontsTexture();
+  // All objects, not the font's texture alone: NewFrame would make what is missing and bake the atlas a second time,
+  // from data that is gone by then.
+  ImGui_ImplOpenGL3_DestroyDeviceObjects();
+  ImGui_ImplOpenGL3_CreateDeviceObjects();
   io.Fonts->ClearTexData();  // the atlas is in GL now
   io.Fonts->ClearInputData();
 }
 
 void ImGuiWidget::initializeGl() {
   ImGui::SetCurrentContext(context_);
-  is_gl_ready_ = ImGui_ImplOpenGL3_Init("#version 130");
+  is_gl_ready_ = IMGUI_CHECKVERSION() && ImGui_ImplOpenGL3_Init("#version 130");
   if (is_gl_ready_) {
     font_scale_ = 0;
     return;

@@ -372,7 +372,7 @@ void TrajectoryPane::drawFilm(const QRectF& area) {
   double height = area.height() - line - 8;
   double width = height * aspect;
   const double spread = (area.width() - kGap) / count - kGap;
-  constexpr double kSmallest = 40;
+  constexpr double kSmallest = 72;  // then it scrolls
   if (width > spread) width = std::max(spread, std::min(kSmallest, width));
   height = width / aspect;
   const double total = count * (width + kGap) + kGap;

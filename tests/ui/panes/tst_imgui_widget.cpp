@@ -58,6 +58,32 @@ class TestImGuiWidget : public QObject {
     QCOMPARE(pane.shown()->step, 100);
   }
 
+  void lettersHaveTheirShapes() {
+    // A label "l" is one upright stroke, "_" one lying stroke: the rows and columns with ink tell them apart.
+    const auto inkOf = [](const char* label) {
+      ui::SampleGridPane pane;
+      pane.setPalette(lightPalette());
+      auto entry = gridEntry("cmt", 1, "one_step", 1, codedImage(32, 32), 1, 1);
+      entry.row_labels = std::make_shared<const std::vector<std::string>>(std::vector<std::string>{label});
+      pane.addEntry(entry);
+      showPane(pane, {640, 360});
+      const QImage frame = pane.grabFrame();
+      const QRect labels = pane.itemRect(QStringLiteral("labels")).toRect();
+      const QColor background = lightPalette().color(QPalette::Window);
+      QRect ink;
+      for (int y = labels.top(); y < labels.bottom(); ++y) {
+        for (int x = labels.left(); x < labels.right(); ++x) {
+          if (!isNear(frame.pixelColor(x, y), background, 60)) ink |= QRect(x, y, 1, 1);
+        }
+      }
+      return ink.size();
+    };
+    const QSize upright = inkOf("l");
+    const QSize lying = inkOf("_");
+    QVERIFY2(upright.height() >= 7 && upright.width() <= 3, qPrintable(QString::number(upright.height())));
+    QVERIFY2(lying.width() >= 4 && lying.height() <= 3, qPrintable(QString::number(lying.width())));
+  }
+
   void growsItsTextWithTheFont() {
     ui::SampleGridPane pane;
     pane.setEntries(emojiRun(2));
