@@ -95,7 +95,6 @@ TrainingRun::~TrainingRun() = default;
 base::RunState TrainingRun::state() const { return context_->state(); }
 
 base::Result<RunEnd> TrainingRun::run() {
-  std::string stage;
   auto fail = [&](const std::string& what, bool is_diverged) {
     context_->publish(base::RunFailed{context_->currentStage(), 0, what, is_diverged});
     context_->setState(base::RunState::kFailed);
@@ -143,10 +142,10 @@ void TrainingRun::trainAndReport() {
   started.class_names = data->class_names;
   context_->publish(started);
   writeClassNames(folder_, data->class_names);
-  if (auto written = base::writeEnvironment(folder_.environment(), {.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}},
-                                                                    .devices = std::vector<std::string>(num_workers, device.str())});
-      !written)
-    throw std::runtime_error(written.error().message);
+  base::Environment environment;
+  environment.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}};
+  environment.devices.assign(num_workers, device.str());
+  if (auto written = base::writeEnvironment(folder_.environment(), environment); !written) throw std::runtime_error(written.error().message);
 
   context_->sampling = &sampling_;
   context_->painter = std::make_shared<LivePainter>(config_, folder_, data, *events_);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/run/training_host.h"
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "core/base/run/run_state.h"
+#include "core/device/device.h"
+#include "training/run/training_run.h"
+#include "training/sampling/generator.h"
+#include "training/sampling/sampling_worker.h"
+
+namespace meanflow::app {
+namespace {
+
+/// One run at a time on a thread of its own, and one sampling worker for what a person asks for.
+class Host final : public base::TrainingHost {
+ public:
+  Host() : sampling_([](const std::string&) {}) { core::initialiseTorch(); }
+
+  ~Host() override {
+    send(base::StopAndSave{});
+    joinRun();
+  }
+
+  base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
+    if (!base::isEnded(state())) return base::Error{"a run is still going; stop it before another is started"};
+    joinRun();
+    auto prepared = training::TrainingRun::prepare(request, {std::move(sink)});
+    if (!prepared) return prepared.error();
+    {
+      const std::lock_guard lock(mutex_);
+      run_ = std::move(*prepared);
+      is_going_ = true;
+    }
+    thread_ = std::jthread([this] {
+      // What went wrong was published as RunFailed; the window shows that.
+      [[maybe_unused]] const auto ended = run_->run();
+      const std::lock_guard lock(mutex_);
+      is_going_ = false;
+    });
+    return {};
+  }
+
+  void send(const base::Command& command) override {
+    const std::lock_guard lock(mutex_);
+    if (run_ && is_going_) run_->send(command);
+  }
+
+  base::RunState state() const override {
+    const std::lock_guard lock(mutex_);
+    if (!run_) return base::RunState::kIdle;
+    const auto state = run_->state();
+    // Between the start of the thread and its first event the run is already somebody's.
+    return is_going_ && base::isEnded(state) ? base::RunState::kStarting : state;
+  }
+
+  void requestSamples(const base::SampleRequest& request, std::function<void(const base::SampleResult&)> deliver) override {
+    const auto asked = std::chrono::steady_clock::now();
+    sampling_.submitRequest([this, request, deliver = std::move(deliver), asked](const training::SamplingWorker::Cancelled& cancelled) {
+      base::SampleResult result;
+      result.id = request.id;
+      const auto latency = [asked] { return 1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count(); };
+      const auto fail = [&](const std::string& why) {
+        result.error = why;
+        result.is_last = true;
+        result.image.reset();
+        result.latency_ms = latency();
+        deliver(result);
+      };
+      try {
+        if (!generator_ || generator_folder_ != request.run_folder) {
+          auto opened = training::Generator::open(request.run_folder, torch::kCPU);
+          if (!opened) return fail(opened.error().message);
+          generator_ = std::move(*opened);
+          generator_folder_ = request.run_folder;
+        }
+        if (const auto checked = generator_->check(request); !checked) return fail(checked.error().message);
+        generator_->make(
+            request,
+            [&](int index, const base::Image8& image) {
+              result.index = index;
+              result.is_last = index + 1 == static_cast<int>(request.labels.size());
+              result.image = std::make_shared<base::Image8>(image);
+              result.latency_ms = latency();
+              deliver(result);
+            },
+            [&] { return cancelled->load(); });
+      } catch (const std::exception& error) {
+        fail(error.what());
+      }
+    });
+  }
+
+ private:
+  void joinRun() {
+    if (thread_.joinable()) thread_.join();
+    const std::lock_guard lock(mutex_);
+    run_.reset();
+  }
+
+  mutable std::mutex mutex_;
+  std::unique_ptr<training::TrainingRun> run_;
+  bool is_going_ = false;
+  std::unique_ptr<training::Generator> generator_;  ///< Touched by the sampling worker alone.
+  std::string generator_folder_;
+  std::jthread thread_;
+  training::SamplingWorker sampling_;  ///< Last member: its thread ends before what it uses.
+};
+
+}  // namespace
+}  // namespace meanflow::app
+
+extern "C" __attribute__((visibility("default"))) meanflow::base::TrainingHost* meanflow_create_training_host() {
+  return new meanflow::app::Host();
+}
