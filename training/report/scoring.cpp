@@ -49,7 +49,7 @@ class Scoring {
     const auto split = [&](int row, std::int64_t total) {
       for (std::int64_t at = 0; at < total; at += kPiece) pieces_.push_back({row, at, std::min(total, at + kPiece)});
     };
-    split(-1, settings_.latent_error_noises);
+    if (!workspace.run().folder().listCheckpoints("teacher").empty()) split(-1, settings_.latent_error_noises);
     for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row) split(row, settings_.num_samples);  // costly ones first
   }
 

@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t kTeacherColumns = 4;  // a teacher sample costs as much as teacher_live_steps student samples
 constexpr std::int64_t kTeacherLiveSteps = 12;
 constexpr std::int64_t kMatrixTrajectories = 4;
+constexpr std::int64_t kDiagnosticsEvery = 3;
 constexpr std::int64_t kMatrixStride = 2;  // every second knot: 9 of 17
 
 std::vector<float> toVector(const torch::Tensor& tensor) {
@@ -165,8 +166,10 @@ void LivePainter::paintStudent(const std::string& stage, std::int64_t step, bool
     cpu_before = core::threadCpuSeconds();
     publishGrid(stage, step, "two_step", 2, codec().decode(core::sampleMeanFlow(u, z, y, 2)), columns, cpu_before);
   }
-  paintTrajectory(stage, step, (step / std::max<std::int64_t>(1, config_.cmt.training.sample_every)) % data_->numClasses());
-  paintCmtMatrix(stage, step);
+  // The diagnostic pictures cost several grids: now and then is enough while it runs.
+  const auto picture = num_student_pictures_++;
+  if (is_last || picture % kDiagnosticsEvery == 1) paintTrajectory(stage, step, (picture / kDiagnosticsEvery) % data_->numClasses());
+  if (is_last || picture % kDiagnosticsEvery == 2) paintCmtMatrix(stage, step);
 }
 
 void LivePainter::paintTrajectory(const std::string& stage, std::int64_t step, std::int64_t label) {

@@ -56,6 +56,7 @@ class LivePainter {
   std::unique_ptr<core::RaeCodec> raw_codec_;
   std::shared_ptr<core::RaeCodec> codec_;
   core::DiTwDDTHead teacher_{nullptr}, student_{nullptr};
+  std::int64_t num_student_pictures_ = 0;
   torch::Tensor matrix_path_;  ///< [N, M, C, H, W] teacher paths of the CMT matrix.
 };
 
