@@ -64,23 +64,39 @@ QDockWidget* findDock(const std::vector<QDockWidget*>& docks, const char* name) 
 /// The folder a dropped or chosen thing stands for: itself, or the folder of a file inside a run.
 QString runFolderOf(const QString& path) {
   const QFileInfo info(path);
-  return info.isFile() && info.fileName() == QLatin1String("events.jsonl") ? info.absolutePath() : info.absoluteFilePath();
+  return info.isFile() && info.fileName() == QLatin1String("events.jsonl") ? info.absolutePath()
+                                                                           : info.absoluteFilePath();
 }
 
 }  // namespace
 
 MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory factory, QWidget* parent)
-    : QMainWindow(parent), theme_(theme), settings_(settings), factory_(std::move(factory)), recent_(settings),
-      banner_(new Banner(theme, true)), pages_(new QStackedWidget), welcome_(new WelcomePage(theme, recent_)),
-      workspace_(new QMainWindow), timeline_(new StepTimeline(theme)), pipeline_(new PipelinePanel(theme, controller_)),
-      curves_(new CurvesPanel(theme)), log_(new LogPanel(theme)), runs_(new RunsPanel(theme, recent_)),
-      viewers_(new ViewerPanes(*timeline_, this)), device_label_(new QLabel), rate_label_(new QLabel),
-      watching_label_(new QLabel), saved_label_(new QLabel), state_label_(new QLabel) {
+    : QMainWindow(parent),
+      theme_(theme),
+      settings_(settings),
+      factory_(std::move(factory)),
+      recent_(settings),
+      banner_(new Banner(theme, true)),
+      pages_(new QStackedWidget),
+      welcome_(new WelcomePage(theme, recent_)),
+      workspace_(new QMainWindow),
+      timeline_(new StepTimeline(theme)),
+      pipeline_(new PipelinePanel(theme, controller_)),
+      curves_(new CurvesPanel(theme)),
+      log_(new LogPanel(theme)),
+      runs_(new RunsPanel(theme, recent_)),
+      viewers_(new ViewerPanes(*timeline_, this)),
+      device_label_(new QLabel),
+      rate_label_(new QLabel),
+      watching_label_(new QLabel),
+      saved_label_(new QLabel),
+      state_label_(new QLabel) {
   setWindowIcon(Theme::applicationIcon());
   setAcceptDrops(true);
   workspace_->setWindowFlags(Qt::Widget);
   workspace_->setDockNestingEnabled(true);
-  workspace_->setDockOptions(QMainWindow::AnimatedDocks | QMainWindow::AllowNestedDocks | QMainWindow::AllowTabbedDocks);
+  workspace_->setDockOptions(QMainWindow::AnimatedDocks | QMainWindow::AllowNestedDocks |
+                             QMainWindow::AllowTabbedDocks);
   auto* central = new QWidget;
   auto* layout = new QVBoxLayout(central);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -114,8 +130,10 @@ MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory fa
   connect(&controller_, &RunController::refused, this, [this](const QString& sentence) { say(sentence, true); });
 
   resize(1280, 720);
-  if (const auto geometry = settings_.value(QStringLiteral("geometry")).toByteArray(); !geometry.isEmpty()) restoreGeometry(geometry);
-  perspective_ = static_cast<Perspective>(std::clamp(settings_.value(QStringLiteral("perspective"), 0).toInt(), 0, kNumPerspectives - 1));
+  if (const auto geometry = settings_.value(QStringLiteral("geometry")).toByteArray(); !geometry.isEmpty())
+    restoreGeometry(geometry);
+  perspective_ = static_cast<Perspective>(
+      std::clamp(settings_.value(QStringLiteral("perspective"), 0).toInt(), 0, kNumPerspectives - 1));
   perspective_actions_[static_cast<std::size_t>(perspective_)]->setChecked(true);
   refreshActions();
   refreshStatus();
@@ -141,16 +159,21 @@ QDockWidget* MainWindow::addDock(const QString& name, const QString& title, QWid
 }
 
 void MainWindow::buildDocks() {
-  addDock(QStringLiteral("pipeline"), tr("Pipeline"), pipeline_, tr("The stages of the run and the buttons that steer it"));
-  addDock(QStringLiteral("samples"), tr("Samples"), viewers_->samples(), tr("Samples of every class on the same noise, at every step saved"));
-  addDock(QStringLiteral("trajectory"), tr("Trajectory"), viewers_->trajectory(), tr("The teacher's path from noise to image, and the student's jumps"));
-  addDock(QStringLiteral("cmt"), tr("CMT errors"), viewers_->cmtMatrix(), tr("Where over (t_i, t_j) the student's jumps miss the teacher's path"));
+  addDock(QStringLiteral("pipeline"), tr("Pipeline"), pipeline_,
+          tr("The stages of the run and the buttons that steer it"));
+  addDock(QStringLiteral("samples"), tr("Samples"), viewers_->samples(),
+          tr("Samples of every class on the same noise, at every step saved"));
+  addDock(QStringLiteral("trajectory"), tr("Trajectory"), viewers_->trajectory(),
+          tr("The teacher's path from noise to image, and the student's jumps"));
+  addDock(QStringLiteral("cmt"), tr("CMT errors"), viewers_->cmtMatrix(),
+          tr("Where over (t_i, t_j) the student's jumps miss the teacher's path"));
   addDock(QStringLiteral("curves"), tr("Curves"), curves_, tr("Loss, gradient norm and any other scalar"));
   addDock(QStringLiteral("log"), tr("Log"), log_, tr("What the run says"));
   addDock(QStringLiteral("runs"), tr("Runs"), runs_, tr("Runs opened lately"));
 }
 
-QAction* MainWindow::addAction(QMenu* menu, const QString& icon, const QString& text, const QKeySequence& shortcut, const QString& tip) {
+QAction* MainWindow::addAction(QMenu* menu, const QString& icon, const QString& text, const QKeySequence& shortcut,
+                               const QString& tip) {
   auto* action = menu->addAction(text);
   if (!icon.isEmpty()) action->setIcon(theme_.icon(icon));
   action->setShortcut(shortcut);
@@ -161,9 +184,11 @@ QAction* MainWindow::addAction(QMenu* menu, const QString& icon, const QString& 
 
 void MainWindow::buildMenus() {
   auto* file = menuBar()->addMenu(tr("&File"));
-  demo_action_ = addAction(file, QStringLiteral("demo"), tr("Run the &demo"), QKeySequence(tr("Ctrl+D")), tr("Train the whole pipeline on embedded emoji, in minutes"));
+  demo_action_ = addAction(file, QStringLiteral("demo"), tr("Run the &demo"), QKeySequence(tr("Ctrl+D")),
+                           tr("Train the whole pipeline on embedded emoji, in minutes"));
   connect(demo_action_, &QAction::triggered, this, &MainWindow::startDemo);
-  connect(addAction(file, QStringLiteral("open"), tr("&Open run folder…"), QKeySequence::Open, tr("Open a run, finished or being trained right now")),
+  connect(addAction(file, QStringLiteral("open"), tr("&Open run folder…"), QKeySequence::Open,
+                    tr("Open a run, finished or being trained right now")),
           &QAction::triggered, this, &MainWindow::askOpenFolder);
   recent_menu_ = file->addMenu(theme_.icon(QStringLiteral("folder")), tr("&Recent runs"));
   const auto fill_recent = [this] {
@@ -175,25 +200,35 @@ void MainWindow::buildMenus() {
   };
   connect(&recent_, &RecentRuns::changed, this, fill_recent);
   fill_recent();
-  close_run_action_ = addAction(file, {}, tr("&Close run"), QKeySequence(tr("Ctrl+W")), tr("Back to the welcome page; a run elsewhere goes on"));
+  close_run_action_ = addAction(file, {}, tr("&Close run"), QKeySequence(tr("Ctrl+W")),
+                                tr("Back to the welcome page; a run elsewhere goes on"));
   connect(close_run_action_, &QAction::triggered, this, &MainWindow::closeRun);
   file->addSeparator();
-  export_action_ = addAction(file, QStringLiteral("export"), tr("&Export curves…"), QKeySequence(tr("Ctrl+E")), tr("Save the curves as PNG, SVG or CSV"));
+  export_action_ = addAction(file, QStringLiteral("export"), tr("&Export curves…"), QKeySequence(tr("Ctrl+E")),
+                             tr("Save the curves as PNG, SVG or CSV"));
   connect(export_action_, &QAction::triggered, curves_, &CurvesPanel::askExport);
   file->addSeparator();
-  connect(addAction(file, {}, tr("&Quit"), QKeySequence(tr("Ctrl+Q")), tr("Close the window; a live run is stopped and saved first")),
+  connect(addAction(file, {}, tr("&Quit"), QKeySequence(tr("Ctrl+Q")),
+                    tr("Close the window; a live run is stopped and saved first")),
           &QAction::triggered, this, &QWidget::close);
 
   auto* run = menuBar()->addMenu(tr("&Run"));
-  start_action_ = addAction(run, QStringLiteral("play"), tr("S&tart"), QKeySequence(tr("Ctrl+Return")), tr("Start a run, or continue this one from its last checkpoint"));
-  pause_action_ = addAction(run, QStringLiteral("pause"), tr("&Pause"), QKeySequence(tr("Ctrl+P")), tr("Hold after the current step, or go on"));
-  save_action_ = addAction(run, QStringLiteral("save"), tr("&Save now"), QKeySequence(tr("Ctrl+S")), tr("Write a checkpoint now and go on"));
-  stop_action_ = addAction(run, QStringLiteral("stop"), tr("St&op and save"), QKeySequence(tr("Ctrl+Shift+S")), tr("Write a checkpoint, then end the run"));
-  discard_action_ = addAction(run, QStringLiteral("discard"), tr("&Discard…"), QKeySequence(tr("Ctrl+Shift+Backspace")), tr("End the run at once without saving"));
+  start_action_ = addAction(run, QStringLiteral("play"), tr("S&tart"), QKeySequence(tr("Ctrl+Return")),
+                            tr("Start a run, or continue this one from its last checkpoint"));
+  pause_action_ = addAction(run, QStringLiteral("pause"), tr("&Pause"), QKeySequence(tr("Ctrl+P")),
+                            tr("Hold after the current step, or go on"));
+  save_action_ = addAction(run, QStringLiteral("save"), tr("&Save now"), QKeySequence(tr("Ctrl+S")),
+                           tr("Write a checkpoint now and go on"));
+  stop_action_ = addAction(run, QStringLiteral("stop"), tr("St&op and save"), QKeySequence(tr("Ctrl+Shift+S")),
+                           tr("Write a checkpoint, then end the run"));
+  discard_action_ = addAction(run, QStringLiteral("discard"), tr("&Discard…"), QKeySequence(tr("Ctrl+Shift+Backspace")),
+                              tr("End the run at once without saving"));
   connect(start_action_, &QAction::triggered, this, &MainWindow::startOrContinue);
   connect(pause_action_, &QAction::triggered, this, [this] {
-    if (controller_.actions().can_resume) controller_.resume();
-    else if (controller_.actions().can_pause) controller_.pause();
+    if (controller_.actions().can_resume)
+      controller_.resume();
+    else if (controller_.actions().can_pause)
+      controller_.pause();
   });
   connect(save_action_, &QAction::triggered, &controller_, &RunController::saveNow);
   connect(stop_action_, &QAction::triggered, &controller_, &RunController::stopAndSave);
@@ -201,13 +236,14 @@ void MainWindow::buildMenus() {
 
   auto* view = menuBar()->addMenu(tr("&View"));
   auto* group = new QActionGroup(this);
-  const std::array<std::pair<QString, QString>, kNumPerspectives> perspectives = {{
-      {tr("&Train"), tr("Pipeline, samples, curves and log")},
-      {tr("&Diagnose"), tr("Curves large, with log and CMT errors")},
-      {tr("&Sample"), tr("Samples and trajectories large")}}};
+  const std::array<std::pair<QString, QString>, kNumPerspectives> perspectives = {
+      {{tr("&Train"), tr("Pipeline, samples, curves and log")},
+       {tr("&Diagnose"), tr("Curves large, with log and CMT errors")},
+       {tr("&Sample"), tr("Samples and trajectories large")}}};
   for (int i = 0; i < kNumPerspectives; ++i) {
     const auto n = static_cast<std::size_t>(i);
-    auto* action = addAction(view, {}, perspectives[n].first, QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), perspectives[n].second);
+    auto* action = addAction(view, {}, perspectives[n].first, QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)),
+                             perspectives[n].second);
     action->setCheckable(true);
     group->addAction(action);
     perspective_actions_[n] = action;
@@ -216,27 +252,31 @@ void MainWindow::buildMenus() {
   view->addSeparator();
   docks_menu_ = view->addMenu(tr("&Panels"));
   for (auto* dock : docks_) docks_menu_->addAction(dock->toggleViewAction());
-  connect(addAction(view, QStringLiteral("refresh"), tr("&Reset layout"), QKeySequence(tr("Ctrl+Shift+R")), tr("Put the panels of this perspective back where they were at first")),
+  connect(addAction(view, QStringLiteral("refresh"), tr("&Reset layout"), QKeySequence(tr("Ctrl+Shift+R")),
+                    tr("Put the panels of this perspective back where they were at first")),
           &QAction::triggered, this, &MainWindow::resetLayout);
   view->addSeparator();
-  connect(addAction(view, QStringLiteral("live"), tr("&Live"), QKeySequence(tr("Ctrl+L")), tr("Keep everything at the newest step")), &QAction::triggered,
-          timeline_, [this] { timeline_->setLive(true); });
-  connect(addAction(view, QStringLiteral("previous"), tr("Pre&vious mark"), QKeySequence(tr("Alt+Left")), tr("To the checkpoint or sample grid before")),
+  connect(addAction(view, QStringLiteral("live"), tr("&Live"), QKeySequence(tr("Ctrl+L")),
+                    tr("Keep everything at the newest step")),
+          &QAction::triggered, timeline_, [this] { timeline_->setLive(true); });
+  connect(addAction(view, QStringLiteral("previous"), tr("Pre&vious mark"), QKeySequence(tr("Alt+Left")),
+                    tr("To the checkpoint or sample grid before")),
           &QAction::triggered, timeline_, &StepTimeline::goToPreviousMark);
-  connect(addAction(view, QStringLiteral("next"), tr("&Next mark"), QKeySequence(tr("Alt+Right")), tr("To the next checkpoint or sample grid")),
+  connect(addAction(view, QStringLiteral("next"), tr("&Next mark"), QKeySequence(tr("Alt+Right")),
+                    tr("To the next checkpoint or sample grid")),
           &QAction::triggered, timeline_, &StepTimeline::goToNextMark);
-  connect(addAction(view, {}, tr("&Filter the log"), QKeySequence::Find, tr("Show only log lines with a text")), &QAction::triggered, this, [this] {
-    auto* dock = findDock(docks_, "log");
-    dock->show();
-    dock->raise();
-    log_->focusFilter();
-  });
+  connect(addAction(view, {}, tr("&Filter the log"), QKeySequence::Find, tr("Show only log lines with a text")),
+          &QAction::triggered, this, [this] {
+            auto* dock = findDock(docks_, "log");
+            dock->show();
+            dock->raise();
+            log_->focusFilter();
+          });
   view->addSeparator();
   auto* themes = view->addMenu(tr("T&heme"));
   auto* theme_group = new QActionGroup(this);
-  const std::array<std::pair<QString, ThemeChoice>, 3> choices = {{{tr("&System"), ThemeChoice::kSystem},
-                                                                  {tr("&Light"), ThemeChoice::kLight},
-                                                                  {tr("&Dark"), ThemeChoice::kDark}}};
+  const std::array<std::pair<QString, ThemeChoice>, 3> choices = {
+      {{tr("&System"), ThemeChoice::kSystem}, {tr("&Light"), ThemeChoice::kLight}, {tr("&Dark"), ThemeChoice::kDark}}};
   for (const auto& [text, choice] : choices) {
     auto* action = addAction(themes, {}, text, {}, tr("Colours of the window"));
     action->setCheckable(true);
@@ -249,24 +289,29 @@ void MainWindow::buildMenus() {
   }
 
   auto* help = menuBar()->addMenu(tr("&Help"));
-  connect(addAction(help, {}, tr("&About MeanFlow Studio"), {}, tr("What this program is")), &QAction::triggered, this, [this] {
-    QMessageBox::about(this, tr("About MeanFlow Studio"),
-                       tr("<b>MeanFlow Studio %1</b><p>Trains MeanFlow transformers on representation autoencoders, and shows "
-                          "the training while it runs.</p><p>The studio is free software under the GNU General Public License "
-                          "3 or later; its training core is under the Apache License 2.0.</p>")
-                           .arg(QApplication::applicationVersion()));
-  });
-  connect(addAction(help, {}, tr("About &Qt"), {}, tr("The toolkit of this window")), &QAction::triggered, qApp, &QApplication::aboutQt);
+  connect(addAction(help, {}, tr("&About MeanFlow Studio"), {}, tr("What this program is")), &QAction::triggered, this,
+          [this] {
+            QMessageBox::about(
+                this, tr("About MeanFlow Studio"),
+                tr("<b>MeanFlow Studio %1</b><p>Trains MeanFlow transformers on representation autoencoders, and shows "
+                   "the training while it runs.</p><p>The studio is free software under the GNU General Public License "
+                   "3 or later; its training core is under the Apache License 2.0.</p>")
+                    .arg(QApplication::applicationVersion()));
+          });
+  connect(addAction(help, {}, tr("About &Qt"), {}, tr("The toolkit of this window")), &QAction::triggered, qApp,
+          &QApplication::aboutQt);
 }
 
 void MainWindow::buildStatusBar() {
   statusBar()->setSizeGripEnabled(false);
   device_label_->setToolTip(tr("Where the run trains, and with how many workers"));
   rate_label_->setToolTip(tr("Optimizer steps a second"));
-  watching_label_->setToolTip(tr("What live samples and pictures have cost, as a share of training time, and their budget"));
+  watching_label_->setToolTip(
+      tr("What live samples and pictures have cost, as a share of training time, and their budget"));
   saved_label_->setToolTip(tr("What would be lost if the run ended now"));
   state_label_->setToolTip(tr("What the run is doing, as it says itself"));
-  for (auto* label : {state_label_, device_label_, rate_label_, watching_label_, saved_label_}) statusBar()->addPermanentWidget(label);
+  for (auto* label : {state_label_, device_label_, rate_label_, watching_label_, saved_label_})
+    statusBar()->addPermanentWidget(label);
 }
 
 void MainWindow::layOutDefault(Perspective perspective) {
@@ -298,7 +343,8 @@ void MainWindow::layOutDefault(Perspective perspective) {
       workspace_->tabifyDockWidget(samples, cmt);
       workspace_->tabifyDockWidget(pipeline, runs);
       show({pipeline, samples, curves, log, trajectory, cmt, runs});
-      workspace_->resizeDocks({pipeline, samples, curves}, {300, (width - 300) * 48 / 100, (width - 300) * 52 / 100}, Qt::Horizontal);
+      workspace_->resizeDocks({pipeline, samples, curves}, {300, (width - 300) * 48 / 100, (width - 300) * 52 / 100},
+                              Qt::Horizontal);
       workspace_->resizeDocks({curves, log}, {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
       samples->raise();
       pipeline->raise();
@@ -311,7 +357,8 @@ void MainWindow::layOutDefault(Perspective perspective) {
       workspace_->tabifyDockWidget(cmt, trajectory);
       workspace_->tabifyDockWidget(pipeline, runs);
       show({pipeline, curves, cmt, log});
-      workspace_->resizeDocks({pipeline, curves, cmt}, {300, (width - 300) * 60 / 100, (width - 300) * 40 / 100}, Qt::Horizontal);
+      workspace_->resizeDocks({pipeline, curves, cmt}, {300, (width - 300) * 60 / 100, (width - 300) * 40 / 100},
+                              Qt::Horizontal);
       break;
     case Perspective::kSample:
       workspace_->splitDockWidget(pipeline, samples, Qt::Horizontal);
@@ -321,7 +368,8 @@ void MainWindow::layOutDefault(Perspective perspective) {
       workspace_->tabifyDockWidget(trajectory, log);
       workspace_->tabifyDockWidget(pipeline, runs);
       show({pipeline, samples, trajectory});
-      workspace_->resizeDocks({pipeline, samples, trajectory}, {300, (width - 300) / 2, (width - 300) / 2}, Qt::Horizontal);
+      workspace_->resizeDocks({pipeline, samples, trajectory}, {300, (width - 300) / 2, (width - 300) / 2},
+                              Qt::Horizontal);
       break;
   }
 }
@@ -356,7 +404,9 @@ void MainWindow::resetLayout() {
 
 void MainWindow::say(const QString& message, bool is_error) { banner_->showMessage(message, is_error); }
 
-QString MainWindow::bannerMessage() const { return banner_->isVisibleTo(centralWidget()) ? banner_->message() : QString(); }
+QString MainWindow::bannerMessage() const {
+  return banner_->isVisibleTo(centralWidget()) ? banner_->message() : QString();
+}
 
 void MainWindow::loadTrainingLibrary() {
   if (is_library_loading_ || host_) return;
@@ -369,7 +419,8 @@ void MainWindow::loadTrainingLibrary() {
   loader_ = std::jthread([this] {
     QString error;
     auto* host = factory_(&error);
-    QMetaObject::invokeMethod(this, [this, host, error] { onHostLoaded(host, error); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this, host, error] { onHostLoaded(host, error); }, Qt::QueuedConnection);
   });
 }
 
@@ -385,7 +436,8 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
 }
 
 bool MainWindow::hasLiveRun() const {
-  return source_ && source_->isLive() && host_ && (!base::isEnded(host_->state()) || !base::isEnded(source_->summary().state));
+  return source_ && source_->isLive() && host_ &&
+         (!base::isEnded(host_->state()) || !base::isEnded(source_->summary().state));
 }
 
 void MainWindow::setSource(std::unique_ptr<RunSource> source) {
@@ -399,8 +451,10 @@ void MainWindow::setSource(std::unique_ptr<RunSource> source) {
   if (source_) {
     connect(source_.get(), &RunSource::changed, this, &MainWindow::onSourceChanged);
     connect(source_.get(), &RunSource::troubleChanged, this, [this](const QString& trouble) {
-      if (!trouble.isEmpty()) say(trouble, true);
-      else banner_->hide();
+      if (!trouble.isEmpty())
+        say(trouble, true);
+      else
+        banner_->hide();
       refreshStatus();
     });
     connect(source_.get(), &RunSource::loadingFinished, this, &MainWindow::refreshStatus);
@@ -447,8 +501,12 @@ void MainWindow::askOpenFolder() {
 
 void MainWindow::startDemo() {
   if (!host_) {
-    if (is_library_loading_) wants_demo_ = true;
-    else say(training_problem_.isEmpty() ? tr("The training library is not loaded yet; try again in a moment.") : training_problem_, true);
+    if (is_library_loading_)
+      wants_demo_ = true;
+    else
+      say(training_problem_.isEmpty() ? tr("The training library is not loaded yet; try again in a moment.")
+                                      : training_problem_,
+          true);
     return;
   }
   if (hasLiveRun()) {
@@ -457,7 +515,8 @@ void MainWindow::startDemo() {
   }
   QString folder = demo_options_.out_folder;
   if (folder.isEmpty()) {
-    folder = QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) + QStringLiteral("/meanflow-studio/runs/demo-") +
+    folder = QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) +
+             QStringLiteral("/meanflow-studio/runs/demo-") +
              QDateTime::currentDateTime().toString(QStringLiteral("yyyyMMdd-HHmmss"));
   }
   base::RunRequest request;
@@ -521,18 +580,28 @@ void MainWindow::refreshStatus() {
     return;
   }
   const auto& run = source_->summary();
-  const bool is_cut_off = !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
-  const QString where = source_->isLive() ? tr("trained here") : controller_.access() == RunAccess::kElsewhere ? tr("trained elsewhere") : tr("record");
-  state_label_->setText(source_->isLoading() ? tr("reading…") : tr("%1 · %2").arg(is_cut_off ? tr("interrupted") : runStateText(run.state), where));
-  device_label_->setText(run.device.empty() ? QString() : tr("%1 × %2 workers").arg(QString::fromStdString(run.device)).arg(run.num_workers));
+  const bool is_cut_off =
+      !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
+  const QString where = source_->isLive()                               ? tr("trained here")
+                        : controller_.access() == RunAccess::kElsewhere ? tr("trained elsewhere")
+                                                                        : tr("record");
+  state_label_->setText(source_->isLoading()
+                            ? tr("reading…")
+                            : tr("%1 · %2").arg(is_cut_off ? tr("interrupted") : runStateText(run.state), where));
+  device_label_->setText(run.device.empty()
+                             ? QString()
+                             : tr("%1 × %2 workers").arg(QString::fromStdString(run.device)).arg(run.num_workers));
   const auto* stage = run.current_stage >= 0 ? &run.stages[static_cast<std::size_t>(run.current_stage)] : nullptr;
   const bool is_stepping = stage && run.state == base::RunState::kRunning && !is_cut_off && stage->seconds_per_step > 0;
   rate_label_->setText(is_stepping ? tr("%1 steps/s").arg(formatShort(1 / stage->seconds_per_step)) : QString());
   rate_label_->setVisible(is_stepping);
-  watching_label_->setText(tr("watching %1 % of %2 %").arg(100 * run.watching_fraction, 0, 'f', 1).arg(100 * run.watching_budget, 0, 'f', 1));
+  watching_label_->setText(tr("watching %1 % of %2 %")
+                               .arg(100 * run.watching_fraction, 0, 'f', 1)
+                               .arg(100 * run.watching_budget, 0, 'f', 1));
   watching_label_->setVisible(run.watching_budget > 0);
   const auto unsaved = run.unsavedSteps();
-  saved_label_->setText(base::isEnded(run.state) || unsaved == 0 ? tr("saved") : tr("%1 steps unsaved").arg(formatCount(unsaved)));
+  saved_label_->setText(base::isEnded(run.state) || unsaved == 0 ? tr("saved")
+                                                                 : tr("%1 steps unsaved").arg(formatCount(unsaved)));
   saved_label_->setVisible(run.has_started);
 }
 
@@ -553,8 +622,10 @@ void MainWindow::refreshActions() {
 }
 
 void MainWindow::closeQuietly() {
-  if (hasLiveRun()) stopAndClose();
-  else close();
+  if (hasLiveRun())
+    stopAndClose();
+  else
+    close();
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
@@ -565,11 +636,13 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     return;
   }
   event->ignore();
-  if (findChild<QMessageBox*>(QStringLiteral("ask_close")) || findChild<QProgressDialog*>(QStringLiteral("closing"))) return;
-  auto* ask = new QMessageBox(QMessageBox::Question, tr("Stop the run?"),
-                              tr("The run on show is being trained in this window. It is stopped and saved before the window "
-                                 "closes, and can be continued later."),
-                              QMessageBox::NoButton, this);
+  if (findChild<QMessageBox*>(QStringLiteral("ask_close")) || findChild<QProgressDialog*>(QStringLiteral("closing")))
+    return;
+  auto* ask =
+      new QMessageBox(QMessageBox::Question, tr("Stop the run?"),
+                      tr("The run on show is being trained in this window. It is stopped and saved before the window "
+                         "closes, and can be continued later."),
+                      QMessageBox::NoButton, this);
   ask->setObjectName(QStringLiteral("ask_close"));
   ask->setAttribute(Qt::WA_DeleteOnClose);
   auto* stop = ask->addButton(tr("Stop, save and close"), QMessageBox::AcceptRole);
@@ -583,7 +656,8 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 
 void MainWindow::stopAndClose() {
   controller_.stopAndSave();
-  auto* wait = new QProgressDialog(tr("Stopping the run and writing a checkpoint…"), tr("Close without saving"), 0, 0, this);
+  auto* wait =
+      new QProgressDialog(tr("Stopping the run and writing a checkpoint…"), tr("Close without saving"), 0, 0, this);
   wait->setObjectName(QStringLiteral("closing"));
   wait->setWindowTitle(tr("Closing"));
   wait->setWindowModality(Qt::WindowModal);
@@ -600,7 +674,8 @@ void MainWindow::stopAndClose() {
     if (hasLiveRun()) return;
     wait->deleteLater();
     wait->hide();
-    QMetaObject::invokeMethod(this, [this] { close(); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this] { close(); }, Qt::QueuedConnection);
   };
   connect(source_.get(), &RunSource::changed, wait, [look](StoreKind kind) {
     if (kind == StoreKind::kSummary) look();

@@ -29,12 +29,13 @@ class Theme;
 class ViewerPanes;
 class WelcomePage;
 
-/// Opens the training library and makes a host, or returns null with a sentence in `error`. Called on a thread of its own.
+/// Opens the training library and makes a host, or returns null with a sentence in `error`. Called on a thread of its
+/// own.
 using TrainingHostFactory = std::function<base::TrainingHost*(QString* error)>;
 
 /// How the demo is started from the window.
 struct DemoOptions {
-  QString out_folder;   ///< Empty: a folder named by date under the person's data folder.
+  QString out_folder;  ///< Empty: a folder named by date under the person's data folder.
   QString config = QStringLiteral("demo");
   QStringList overrides;
 };
@@ -66,7 +67,7 @@ class MainWindow final : public QMainWindow {
  public Q_SLOTS:
   void openFolder(const QString& folder);
   void askOpenFolder();
-  void startDemo();          ///< As soon as the training library is there.
+  void startDemo();  ///< As soon as the training library is there.
   void startOrContinue();
   void closeRun();
   void setPerspective(meanflow::ui::MainWindow::Perspective perspective);
@@ -98,7 +99,8 @@ class MainWindow final : public QMainWindow {
   bool hasLiveRun() const;
   void stopAndClose();
   QDockWidget* addDock(const QString& name, const QString& title, QWidget* content, const QString& tip);
-  QAction* addAction(QMenu* menu, const QString& icon, const QString& text, const QKeySequence& shortcut, const QString& tip);
+  QAction* addAction(QMenu* menu, const QString& icon, const QString& text, const QKeySequence& shortcut,
+                     const QString& tip);
 
   Theme& theme_;
   QSettings& settings_;

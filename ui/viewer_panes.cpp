@@ -24,7 +24,10 @@ void handOver(Pane& pane, Taken& taken, const std::vector<Entry>& entries, int r
 }  // namespace
 
 ViewerPanes::ViewerPanes(StepTimeline& timeline, QObject* parent)
-    : QObject(parent), timeline_(timeline), samples_(new SampleGridPane), trajectory_(new TrajectoryPane),
+    : QObject(parent),
+      timeline_(timeline),
+      samples_(new SampleGridPane),
+      trajectory_(new TrajectoryPane),
       cmt_matrix_(new CmtMatrixPane) {
   samples_->setAccessibleName(tr("Samples"));
   trajectory_->setAccessibleName(tr("Trajectory theatre"));
@@ -32,9 +35,15 @@ ViewerPanes::ViewerPanes(StepTimeline& timeline, QObject* parent)
   connect(samples_, &SampleGridPane::stepPicked, &timeline_, &StepTimeline::setCursor);
   connect(trajectory_, &TrajectoryPane::stepPicked, &timeline_, &StepTimeline::setCursor);
   connect(cmt_matrix_, &CmtMatrixPane::stepPicked, &timeline_, &StepTimeline::setCursor);
-  connect(samples_, &SampleGridPane::liveChanged, this, [this](bool is_live) { if (is_live) timeline_.setLive(true); });
-  connect(trajectory_, &TrajectoryPane::liveChanged, this, [this](bool is_live) { if (is_live) timeline_.setLive(true); });
-  connect(cmt_matrix_, &CmtMatrixPane::liveChanged, this, [this](bool is_live) { if (is_live) timeline_.setLive(true); });
+  connect(samples_, &SampleGridPane::liveChanged, this, [this](bool is_live) {
+    if (is_live) timeline_.setLive(true);
+  });
+  connect(trajectory_, &TrajectoryPane::liveChanged, this, [this](bool is_live) {
+    if (is_live) timeline_.setLive(true);
+  });
+  connect(cmt_matrix_, &CmtMatrixPane::liveChanged, this, [this](bool is_live) {
+    if (is_live) timeline_.setLive(true);
+  });
   connect(&timeline_, &StepTimeline::cursorMoved, this, &ViewerPanes::showStep);
   connect(&timeline_, &StepTimeline::liveChanged, this, [this](bool is_live) {
     if (!is_live) return;
@@ -73,7 +82,8 @@ void ViewerPanes::update(StoreKind kind) {
       const auto& all = source_->samples();
       std::vector<SampleGridEntry> entries;
       entries.reserve(all.size() - first);
-      const SampleGridEntry* previous = first > 0 && !samples_->entries().empty() ? &samples_->entries().back() : nullptr;
+      const SampleGridEntry* previous =
+          first > 0 && !samples_->entries().empty() ? &samples_->entries().back() : nullptr;
       for (std::size_t i = first; i < all.size(); ++i) {
         entries.push_back(sampleGridEntry(all[i], previous));
         previous = &entries.back();
@@ -94,7 +104,7 @@ void ViewerPanes::update(StoreKind kind) {
 }
 
 void ViewerPanes::updateEmptyTexts() {
-  const QString text = !source_ ? tr("No run is open. Run the demo, or open a run folder.")
+  const QString text = !source_               ? tr("No run is open. Run the demo, or open a run folder.")
                        : source_->isLoading() ? tr("Reading the run…")
                                               : QString();
   samples_->setEmptyText(text);

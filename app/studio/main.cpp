@@ -35,7 +35,8 @@ struct Arguments {
 
 QString tr(const char* text) { return QCoreApplication::translate("main", text); }
 
-/// Opens libstudio_training_host.so beside the program. The library stays open: its threads and statics outlive any host.
+/// Opens libstudio_training_host.so beside the program. The library stays open: its threads and statics outlive any
+/// host.
 TrainingHost* openTrainingHost(const QString& program_folder, QString* error) {
   const QString name = QStringLiteral("libstudio_training_host.so");
   QString path;
@@ -47,7 +48,8 @@ TrainingHost* openTrainingHost(const QString& program_folder, QString* error) {
     }
   }
   if (path.isEmpty()) {
-    *error = tr("Training is not to be had: %1 is missing beside the program. Runs can be looked at all the same.").arg(name);
+    *error = tr("Training is not to be had: %1 is missing beside the program. Runs can be looked at all the same.")
+                 .arg(name);
     return nullptr;
   }
   void* library = dlopen(path.toLocal8Bit().constData(), RTLD_NOW | RTLD_LOCAL);
@@ -89,9 +91,12 @@ int main(int argc, char** argv) {
   parser.add_option("--out", arguments.out, "Run folder of the demo");
   parser.add_option("--seed", arguments.seed, "Seed of the demo")->check(CLI::NonNegativeNumber);
   parser.add_flag("--quick", arguments.is_quick, "A demo of under 90 seconds, for trying things out");
-  parser.add_option("--theme", arguments.theme, "Colours: light or dark (otherwise as chosen in the window)")->check(CLI::IsMember({"light", "dark"}));
+  parser.add_option("--theme", arguments.theme, "Colours: light or dark (otherwise as chosen in the window)")
+      ->check(CLI::IsMember({"light", "dark"}));
   parser.add_option("--screenshot", arguments.screenshot, "Write a picture of the window to FILE, then close");
-  parser.add_option("--after", arguments.after_seconds, "Seconds to wait before the screenshot")->check(CLI::NonNegativeNumber)->capture_default_str();
+  parser.add_option("--after", arguments.after_seconds, "Seconds to wait before the screenshot")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   parser.set_version_flag("--version", std::string("meanflow-studio ") + STUDIO_VERSION);
 
   QApplication app(argc, argv);  // takes Qt's own options out of argv first
@@ -113,7 +118,8 @@ int main(int argc, char** argv) {
                                               : static_cast<ThemeChoice>(std::clamp(stored, 0, 2)));
 
   const QString program_folder = QCoreApplication::applicationDirPath();
-  MainWindow window(theme, settings, [program_folder](QString* error) { return openTrainingHost(program_folder, error); });
+  MainWindow window(theme, settings,
+                    [program_folder](QString* error) { return openTrainingHost(program_folder, error); });
   meanflow::ui::DemoOptions demo;
   if (!arguments.out.empty()) demo.out_folder = QFileInfo(QString::fromStdString(arguments.out)).absoluteFilePath();
   if (arguments.is_quick) demo.config = QStringLiteral("demo-quick");

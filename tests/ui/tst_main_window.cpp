@@ -62,7 +62,8 @@ class TestMainWindow : public QObject {
   }
 
   void worksWithoutTheTrainingLibraryAndSaysSo() {
-    MainWindow window(*theme_, *settings_, [](QString* error) { return *error = QStringLiteral("no library"), nullptr; });
+    MainWindow window(*theme_, *settings_,
+                      [](QString* error) { return *error = QStringLiteral("no library"), nullptr; });
     QSignalSpy ready(&window, &MainWindow::trainingReady);
     window.show();
     window.loadTrainingLibrary();
@@ -88,7 +89,8 @@ class TestMainWindow : public QObject {
   void theDemoWaitsForTheLibraryAndStarts() {
     ObedientHost* host = nullptr;
     MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
-    window.setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo")), .overrides = {QStringLiteral("seed=7")}});
+    window.setDemoOptions(
+        {.out_folder = dir_->filePath(QStringLiteral("demo")), .overrides = {QStringLiteral("seed=7")}});
     window.show();
     window.loadTrainingLibrary();
     window.startDemo();
@@ -167,15 +169,18 @@ class TestMainWindow : public QObject {
     QStringList unnamed;
     for (const auto* widget : window.findChildren<QWidget*>()) {
       const QByteArray kind = widget->metaObject()->className();
-      const bool is_ours = kind != "QWidget" && kind != "QComboBoxListView" && !widget->objectName().startsWith(QStringLiteral("qt_"));
+      const bool is_ours =
+          kind != "QWidget" && kind != "QComboBoxListView" && !widget->objectName().startsWith(QStringLiteral("qt_"));
       if (!is_ours || !(widget->focusPolicy() & Qt::TabFocus) || !widget->accessibleName().isEmpty()) continue;
       if (const auto* named = qobject_cast<const QAbstractButton*>(widget); named && !named->text().isEmpty()) continue;
-      unnamed << QStringLiteral("%1 in %2").arg(QLatin1String(widget->metaObject()->className()),
-                                                widget->parent() ? QLatin1String(widget->parent()->metaObject()->className()) : QString());
+      unnamed << QStringLiteral("%1 in %2")
+                     .arg(QLatin1String(widget->metaObject()->className()),
+                          widget->parent() ? QLatin1String(widget->parent()->metaObject()->className()) : QString());
     }
     QVERIFY2(unnamed.isEmpty(), qPrintable(unnamed.join(QStringLiteral("; "))));
     for (const auto* action : window.menuBar()->findChildren<QAction*>()) {
-      if (action->isSeparator() || action->menu() || action->text().isEmpty() || action->text().startsWith(u'/')) continue;
+      if (action->isSeparator() || action->menu() || action->text().isEmpty() || action->text().startsWith(u'/'))
+        continue;
       QVERIFY2(!action->toolTip().isEmpty(), qPrintable(action->text()));
     }
   }
@@ -212,7 +217,8 @@ class TestMainWindow : public QObject {
             QImage(grid.pixels.data(), grid.width, grid.height, grid.width * 3, QImage::Format_RGB888).save(path);
           } else if (const auto* trajectory = std::get_if<base::TrajectoryReady>(&record.event)) {
             const auto& film = *trajectory->frames;
-            QImage(film.pixels.data(), film.width, film.height, film.width * 3, QImage::Format_RGB888).save(folder + u'/' + QString::fromStdString(trajectory->path));
+            QImage(film.pixels.data(), film.width, film.height, film.width * 3, QImage::Format_RGB888)
+                .save(folder + u'/' + QString::fromStdString(trajectory->path));
           }
         }
         window.openFolder(folder);

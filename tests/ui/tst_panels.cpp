@@ -45,7 +45,9 @@ QAbstractButton* button(const QWidget& panel, const QString& name) {
 
 std::vector<base::EventRecord> powersOfTwo() {
   std::vector<base::EventRecord> records;
-  const auto say = [&](base::TrainingEvent event) { records.push_back({static_cast<std::int64_t>(records.size()), 1.7e9, std::move(event)}); };
+  const auto say = [&](base::TrainingEvent event) {
+    records.push_back({static_cast<std::int64_t>(records.size()), 1.7e9, std::move(event)});
+  };
   say(base::RunStarted{.run_name = "powers", .stages = {"teacher", "cmt"}, .stage_steps = {100, 50}});
   say(base::StageStarted{"teacher", 0, 100, 1});
   for (int step = 1; step <= 100; ++step) {
@@ -218,7 +220,8 @@ class TestPanels : public QObject {
     panel.setSource(&source);
     const auto say = [&](int from, int to) {
       std::vector<base::EventRecord> records;
-      for (int i = from; i < to; ++i) records.push_back({i, 1.7e9, base::LogMessage{"info", "line " + std::to_string(i)}});
+      for (int i = from; i < to; ++i)
+        records.push_back({i, 1.7e9, base::LogMessage{"info", "line " + std::to_string(i)}});
       source.feed(records);
     };
     auto* view = panel.findChild<QTreeView*>();

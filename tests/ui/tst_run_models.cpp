@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <QFile>
 #include <QDateTime>
 #include <QDir>
+#include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 
@@ -23,7 +23,9 @@ namespace {
 /// A host that notes what it is told and does nothing.
 class NotingHost final : public base::TrainingHost {
  public:
-  base::Result<void> start(const base::RunRequest&, std::shared_ptr<base::EventSink> sink) override { return sink_ = std::move(sink), base::Result<void>(); }
+  base::Result<void> start(const base::RunRequest&, std::shared_ptr<base::EventSink> sink) override {
+    return sink_ = std::move(sink), base::Result<void>();
+  }
   void send(const base::Command& command) override { commands.push_back(command.index()); }
   RunState state() const override { return RunState::kRunning; }
   void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
@@ -152,7 +154,12 @@ class TestRunModels : public QObject {
     std::vector<std::weak_ptr<const base::Image8>> grids;
     for (int i = 0; i < kEvents; ++i) {
       if (i % 100 == 0) {
-        base::SamplesReady samples{.stage = "teacher", .step = i, .path = "teacher/samples/" + std::to_string(i) + ".png", .what = "one_step", .rows = 2, .columns = 2};
+        base::SamplesReady samples{.stage = "teacher",
+                                   .step = i,
+                                   .path = "teacher/samples/" + std::to_string(i) + ".png",
+                                   .what = "one_step",
+                                   .rows = 2,
+                                   .columns = 2};
         samples.grid = std::make_shared<base::Image8>(64, 64);
         grids.push_back(samples.grid);
         source.sink()->publish({i, 1.7e9, samples});
@@ -163,10 +170,12 @@ class TestRunModels : public QObject {
       }
       if (i % 5000 == 0) QTest::qWait(1);
     }
-    QTRY_COMPARE(source.metrics().series("teacher", "loss")->x(source.metrics().series("teacher", "loss")->size() - 1), double(kEvents));
+    QTRY_COMPARE(source.metrics().series("teacher", "loss")->x(source.metrics().series("teacher", "loss")->size() - 1),
+                 double(kEvents));
     QVERIFY(source.log().lines().size() <= LogStore::kMaxLines);
     for (const auto& held : grids) num_grids_at_once += held.expired() ? 0 : 1;
-    QVERIFY2(num_grids_at_once <= long(RunSource::kMaxPicturesInMemory) + 2, qPrintable(QString::number(num_grids_at_once)));
+    QVERIFY2(num_grids_at_once <= long(RunSource::kMaxPicturesInMemory) + 2,
+             qPrintable(QString::number(num_grids_at_once)));
   }
 
   void recordedSourceFollowsAGrowingFile() {

@@ -30,13 +30,15 @@ void CurveData::setSmoothing(double weight) {
   smoothed_.clear();
 }
 
-const base::MetricSeries& CurveData::smoothed(const std::string& stage, const std::string& name, const base::MetricSeries& raw) {
+const base::MetricSeries& CurveData::smoothed(const std::string& stage, const std::string& name,
+                                              const base::MetricSeries& raw) {
   auto& series = smoothed_.try_emplace({stage, name}, weight_).first->second;
   series.update(raw);
   return series.series();
 }
 
-std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::string& name, double from, double to, std::size_t max_points) {
+std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::string& name, double from, double to,
+                                          std::size_t max_points) {
   std::vector<CurvePoint> points;
   const auto* raw = store_.series(stage, name);
   if (!raw || raw->empty()) return points;

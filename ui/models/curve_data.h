@@ -25,7 +25,8 @@ class CurveData {
   void setSmoothing(double weight);  ///< In [0, 1); 0 = none.
   /// At most about `max_points` columns for the steps in [from, to], with one more on each side so that lines run off
   /// the edge. Empty for an unknown series.
-  std::vector<CurvePoint> points(const std::string& stage, const std::string& name, double from, double to, std::size_t max_points);
+  std::vector<CurvePoint> points(const std::string& stage, const std::string& name, double from, double to,
+                                 std::size_t max_points);
   /// The raw point nearest to a step: `low` and `high` are its value.
   std::optional<CurvePoint> nearest(const std::string& stage, const std::string& name, double step);
   /// Calls `each(step, value)` for the raw points with steps in [from, to].

@@ -6,9 +6,10 @@
 namespace meanflow::ui {
 
 LiveRunSource::LiveRunSource(const QString& folder, QObject* parent)
-    : RunSource(QFileInfo(folder).absoluteFilePath(), parent),
-      queue_(std::make_shared<base::BoundedQueueSink>(
-          [this] { QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection); })) {}
+    : RunSource(QFileInfo(folder).absoluteFilePath(), parent), queue_(std::make_shared<base::BoundedQueueSink>([this] {
+        QMetaObject::invokeMethod(
+            this, [this] { scheduleFrame(); }, Qt::QueuedConnection);
+      })) {}
 
 LiveRunSource::~LiveRunSource() { queue_->close(); }
 

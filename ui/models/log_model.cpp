@@ -31,7 +31,8 @@ void LogModel::setFilter(LogLevel least, const QString& text) {
 }
 
 bool LogModel::passes(const LogLine& line) const {
-  return line.level <= least_ && (text_.isEmpty() || QString::fromStdString(line.text).contains(text_, Qt::CaseInsensitive));
+  return line.level <= least_ &&
+         (text_.isEmpty() || QString::fromStdString(line.text).contains(text_, Qt::CaseInsensitive));
 }
 
 void LogModel::rebuild() {
@@ -65,7 +66,8 @@ void LogModel::update() {
 }
 
 const LogLine& LogModel::line(int row) const {
-  return store_->lines()[static_cast<std::size_t>(shown_[static_cast<std::size_t>(row)] - store_->lines().front().number)];
+  return store_
+      ->lines()[static_cast<std::size_t>(shown_[static_cast<std::size_t>(row)] - store_->lines().front().number)];
 }
 
 int LogModel::rowAt(const StepAxis& axis, std::int64_t position) const {
@@ -81,7 +83,9 @@ qsizetype LogModel::numHidden() const {
   return store_ ? static_cast<qsizetype>(store_->lines().size()) - static_cast<qsizetype>(shown_.size()) : 0;
 }
 
-int LogModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(shown_.size()); }
+int LogModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : static_cast<int>(shown_.size());
+}
 int LogModel::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int{kNumColumns}; }
 
 QVariant LogModel::data(const QModelIndex& index, int role) const {
@@ -93,29 +97,39 @@ QVariant LogModel::data(const QModelIndex& index, int role) const {
     const auto& colors = theme_.colors();
     if (index.column() != kText) return colors.muted;
     switch (line.level) {
-      case LogLevel::kError: return colors.bad;
-      case LogLevel::kWarning: return colors.warning;
-      case LogLevel::kDebug: return colors.muted;
-      case LogLevel::kInfo: return colors.text;
+      case LogLevel::kError:
+        return colors.bad;
+      case LogLevel::kWarning:
+        return colors.warning;
+      case LogLevel::kDebug:
+        return colors.muted;
+      case LogLevel::kInfo:
+        return colors.text;
     }
   }
   if (role == Qt::ToolTipRole && index.column() == kText) return QString::fromStdString(line.text);
   if (role != Qt::DisplayRole) return {};
   switch (index.column()) {
     case kTime:
-      return QDateTime::fromMSecsSinceEpoch(static_cast<qint64>(line.unix_seconds * 1000)).toString(QStringLiteral("HH:mm:ss"));
+      return QDateTime::fromMSecsSinceEpoch(static_cast<qint64>(line.unix_seconds * 1000))
+          .toString(QStringLiteral("HH:mm:ss"));
     case kWhere:
-      return line.at.stage.empty() ? QString() : QStringLiteral("%1 %2").arg(stageTitle(line.at.stage)).arg(line.at.step);
-    default: return QString::fromStdString(line.text).replace(u'\n', u' ');
+      return line.at.stage.empty() ? QString()
+                                   : QStringLiteral("%1 %2").arg(stageTitle(line.at.stage)).arg(line.at.step);
+    default:
+      return QString::fromStdString(line.text).replace(u'\n', u' ');
   }
 }
 
 QVariant LogModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
   switch (section) {
-    case kTime: return tr("Time");
-    case kWhere: return tr("Stage, step");
-    default: return tr("Message");
+    case kTime:
+      return tr("Time");
+    case kWhere:
+      return tr("Stage, step");
+    default:
+      return tr("Message");
   }
 }
 

@@ -39,8 +39,8 @@ class LogModel final : public QAbstractTableModel {
   const LogStore* store_ = nullptr;
   LogLevel least_ = LogLevel::kInfo;
   QString text_;
-  std::deque<std::int64_t> shown_;   ///< Numbers of the lines that pass, ascending.
-  std::int64_t next_number_ = 0;     ///< First line not looked at yet.
+  std::deque<std::int64_t> shown_;  ///< Numbers of the lines that pass, ascending.
+  std::int64_t next_number_ = 0;    ///< First line not looked at yet.
 };
 
 }  // namespace meanflow::ui

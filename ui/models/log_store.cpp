@@ -16,7 +16,7 @@ struct InWords {
 
   void operator()(const base::LogMessage& e) {
     text = QString::fromStdString(e.text);
-    level = e.level == "error"                         ? LogLevel::kError
+    level = e.level == "error"                          ? LogLevel::kError
             : e.level == "warn" || e.level == "warning" ? LogLevel::kWarning
             : e.level == "debug" || e.level == "trace"  ? LogLevel::kDebug
                                                         : LogLevel::kInfo;
@@ -34,10 +34,12 @@ struct InWords {
   }
   void operator()(const base::StageStarted& e) {
     text = say("%1 starts at step %2 of %3, %4 parameters")
-               .arg(stageTitle(e.stage), formatCount(e.step), formatCount(e.total_steps), formatShort(static_cast<double>(e.num_parameters)));
+               .arg(stageTitle(e.stage), formatCount(e.step), formatCount(e.total_steps),
+                    formatShort(static_cast<double>(e.num_parameters)));
   }
   void operator()(const base::StageFinished& e) {
-    text = say("%1 finished: %2 steps in %3").arg(stageTitle(e.stage), formatCount(e.step), formatDuration(e.wall_seconds));
+    text = say("%1 finished: %2 steps in %3")
+               .arg(stageTitle(e.stage), formatCount(e.step), formatDuration(e.wall_seconds));
   }
   void operator()(const base::CheckpointSaved& e) {
     text = say("Checkpoint saved: %1 (%2)").arg(QString::fromStdString(e.path), formatBytes(e.bytes));
@@ -45,12 +47,13 @@ struct InWords {
   void operator()(const base::SettingChanged& e) {
     level = LogLevel::kWarning;
     text = say("%1 changed from %2 to %3 at step %4")
-               .arg(QString::fromStdString(e.key), QString::fromStdString(e.old_value), QString::fromStdString(e.new_value),
-                    formatCount(e.step));
+               .arg(QString::fromStdString(e.key), QString::fromStdString(e.old_value),
+                    QString::fromStdString(e.new_value), formatCount(e.step));
   }
   void operator()(const base::MetricsReady& e) {
     QStringList parts;
-    for (const auto& metric : e.metrics) parts << QString::fromStdString(metric.name) + u' ' + formatNumber(metric.value);
+    for (const auto& metric : e.metrics)
+      parts << QString::fromStdString(metric.name) + u' ' + formatNumber(metric.value);
     text = say("Measured: %1").arg(parts.join(QStringLiteral(", ")));
   }
   void operator()(const base::RunFailed& e) {
@@ -67,7 +70,10 @@ struct InWords {
 bool LogStore::apply(const base::EventRecord& record) {
   std::visit(
       [this](const auto& e) {
-        if constexpr (requires { e.stage; e.step; }) {
+        if constexpr (requires {
+                        e.stage;
+                        e.step;
+                      }) {
           if (!e.stage.empty()) {
             at_.stage = e.stage;  // assigning keeps the capacity: no allocation a step
             at_.step = e.step;

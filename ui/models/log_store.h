@@ -16,10 +16,11 @@ struct LogLine {
   double unix_seconds = 0;
   LogLevel level = LogLevel::kInfo;
   std::string text;
-  StepCursor at;            ///< Where the run was when it was said; empty stage before the first.
+  StepCursor at;  ///< Where the run was when it was said; empty stage before the first.
 };
 
-/// What a run said in words, and its milestones put into words. Holds the newest kMaxLines; the run folder has them all.
+/// What a run said in words, and its milestones put into words. Holds the newest kMaxLines; the run folder has them
+/// all.
 class LogStore {
  public:
   static constexpr std::size_t kMaxLines = 50'000;

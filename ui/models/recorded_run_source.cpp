@@ -28,12 +28,14 @@ base::Result<void> RecordedRunSource::check(const QString& folder) {
   const auto fail = [](const QString& text) { return base::Error{text.toStdString()}; };
   if (!info.exists()) return fail(tr("There is no folder %1.").arg(folder));
   if (!info.isDir()) return fail(tr("%1 is a file; choose the run folder that holds events.jsonl.").arg(folder));
-  if (!info.isReadable() || !info.isExecutable()) return fail(tr("The folder %1 may not be read; check its permissions.").arg(folder));
+  if (!info.isReadable() || !info.isExecutable())
+    return fail(tr("The folder %1 may not be read; check its permissions.").arg(folder));
   const QFileInfo log(QString::fromStdString(logPath(folder).string()));
   if (!log.exists() && !QFileInfo::exists(QString::fromStdString(configPath(folder).string()))) {
     return fail(tr("%1 is not a run folder: it has neither config.yaml nor events.jsonl.").arg(folder));
   }
-  if (log.exists() && !log.isReadable()) return fail(tr("%1 may not be read; check its permissions.").arg(log.filePath()));
+  if (log.exists() && !log.isReadable())
+    return fail(tr("%1 may not be read; check its permissions.").arg(log.filePath()));
   return {};
 }
 
@@ -57,7 +59,8 @@ bool RecordedRunSource::waitFor(const std::stop_token& stop, int milliseconds) {
 void RecordedRunSource::wakeWindow() {
   // Called with mutex_ held. The queued call is dropped by Qt if the source is gone by then.
   if (std::exchange(is_wake_posted_, true)) return;
-  QMetaObject::invokeMethod(this, [this] { scheduleFrame(); }, Qt::QueuedConnection);
+  QMetaObject::invokeMethod(
+      this, [this] { scheduleFrame(); }, Qt::QueuedConnection);
 }
 
 void RecordedRunSource::read(const std::stop_token& stop) {

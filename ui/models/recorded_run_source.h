@@ -11,9 +11,9 @@
 
 namespace meanflow::ui {
 
-/// Follows the events.jsonl of a run folder that any process, on any machine, may be writing. A thread of its own reads;
-/// the window never waits for a disk. When the folder goes away what was read stays on show, `trouble` says so, and
-/// reading goes on should the folder come back.
+/// Follows the events.jsonl of a run folder that any process, on any machine, may be writing. A thread of its own
+/// reads; the window never waits for a disk. When the folder goes away what was read stays on show, `trouble` says so,
+/// and reading goes on should the folder come back.
 class RecordedRunSource final : public RunSource {
   Q_OBJECT
  public:
@@ -29,7 +29,7 @@ class RecordedRunSource final : public RunSource {
   static constexpr std::size_t kMaxWaiting = 100'000;  ///< The reader waits when the window has this much to take in.
   static constexpr int kPollMs = 200;
   static constexpr double kFreshSeconds = 60;
-  static constexpr int kMaxFoldMs = 12;                ///< Of a frame.
+  static constexpr int kMaxFoldMs = 12;  ///< Of a frame.
 
   bool drain() override;
   void read(const std::stop_token& stop);
@@ -44,7 +44,7 @@ class RecordedRunSource final : public RunSource {
   bool is_wake_posted_ = false;
   bool is_owned_ = false;       ///< A process holds the run's lock, as the reader saw it last.
   bool is_owned_here_ = false;  ///< The same as the window knows it.
-  std::jthread reader_;  ///< Last: it uses all of the above.
+  std::jthread reader_;         ///< Last: it uses all of the above.
 };
 
 }  // namespace meanflow::ui

@@ -67,7 +67,8 @@ RunAccess RunController::access() const {
 
 void RunController::refresh() {
   const bool can_train = canTrain() && !(source_ && source_->isLoading());
-  const auto now = actionsFor(source_ ? source_->summary().state : base::RunState::kIdle, access(), source_ != nullptr, can_train);
+  const auto now =
+      actionsFor(source_ ? source_->summary().state : base::RunState::kIdle, access(), source_ != nullptr, can_train);
   if (now == actions_) return;
   actions_ = now;
   Q_EMIT actionsChanged();

@@ -20,12 +20,12 @@ enum class RunAccess {
 
 /// What a person may ask for now. Derived from the state the run has reported, never from what was clicked.
 struct RunActions {
-  bool can_start = false;      ///< A new run, or continue the one on show.
+  bool can_start = false;  ///< A new run, or continue the one on show.
   bool start_continues = false;
   bool can_pause = false;
   bool can_resume = false;
   bool can_save = false;
-  bool can_stop = false;       ///< Stop and save.
+  bool can_stop = false;  ///< Stop and save.
   bool can_discard = false;
   bool operator==(const RunActions&) const = default;
 };

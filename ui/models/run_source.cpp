@@ -15,7 +15,8 @@ RunSource::RunSource(QString folder, QObject* parent) : QObject(parent), folder_
 void RunSource::scheduleFrame() {
   if (frame_.isActive()) return;
   // The first event after a quiet time is shown at once, the next ones a frame later.
-  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - last_frame_);
+  const auto since =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - last_frame_);
   frame_.start(static_cast<int>(std::clamp<std::int64_t>(kFrameMs - since.count(), 0, kFrameMs)));
 }
 
@@ -52,7 +53,8 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
       foldPictures(record);
       mark(StoreKind::kMetrics);  // marks for checkpoints and the like are drawn with the curves
       if (summary_.stages.size() != num_stages || std::holds_alternative<base::RunStarted>(record.event) ||
-          std::holds_alternative<base::StageStarted>(record.event) || std::holds_alternative<base::StageFinished>(record.event)) {
+          std::holds_alternative<base::StageStarted>(record.event) ||
+          std::holds_alternative<base::StageFinished>(record.event)) {
         axis_.setStages(summary_.stages);
       }
     }
@@ -90,8 +92,12 @@ void RunSource::foldPictures(const base::EventRecord& record) {
     cmt_matrices_.push_back(*matrix);
     mark(StoreKind::kCmtMatrix);
   } else if (const auto* stage = std::get_if<base::StageStarted>(&record.event)) {
-    const auto is_void = [stage](const auto& picture) { return picture.stage == stage->stage && picture.step > stage->step; };
-    if (std::erase_if(samples_, is_void) + std::erase_if(trajectories_, is_void) + std::erase_if(cmt_matrices_, is_void) > 0) {
+    const auto is_void = [stage](const auto& picture) {
+      return picture.stage == stage->stage && picture.step > stage->step;
+    };
+    if (std::erase_if(samples_, is_void) + std::erase_if(trajectories_, is_void) +
+            std::erase_if(cmt_matrices_, is_void) >
+        0) {
       ++num_recalls_;
       for (const auto kind : {StoreKind::kSamples, StoreKind::kTrajectories, StoreKind::kCmtMatrix}) mark(kind);
     }

@@ -20,9 +20,9 @@ namespace meanflow::ui {
 enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, kLog };
 inline constexpr int kNumStoreKinds = 6;
 
-/// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which comes
-/// at most once a frame for each kind however many events arrive. Where events come from is a matter of the subclasses;
-/// a bare RunSource is fed by hand.
+/// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which
+/// comes at most once a frame for each kind however many events arrive. Where events come from is a matter of the
+/// subclasses; a bare RunSource is fed by hand.
 class RunSource : public QObject {
   Q_OBJECT
  public:
@@ -35,7 +35,7 @@ class RunSource : public QObject {
   virtual bool isLive() const { return false; }      ///< Trained by this process.
   /// Whether a process seems to be working on the run, here or elsewhere.
   virtual bool isWorkedOn() const { return false; }
-  bool isLoading() const { return is_loading_; }     ///< The record's end has not been reached yet.
+  bool isLoading() const { return is_loading_; }       ///< The record's end has not been reached yet.
   const QString& trouble() const { return trouble_; }  ///< Why events no longer arrive; empty when all is well.
 
   const RunSummary& summary() const { return summary_; }
@@ -47,7 +47,8 @@ class RunSource : public QObject {
   const std::vector<base::TrajectoryReady>& trajectories() const { return trajectories_; }
   const std::vector<base::CmtMatrixReady>& cmtMatrices() const { return cmt_matrices_; }
 
-  /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start over.
+  /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start
+  /// over.
   int numRecalls() const { return num_recalls_; }
 
   /// Folds events in and schedules `changed`. UI thread only.

@@ -89,11 +89,20 @@ struct Fold {
     auto& stage = run.stages[static_cast<std::size_t>(run.current_stage)];
     if (stage.state == StageState::kDone) return;
     switch (e.state) {
-      case base::RunState::kPaused: stage.state = StageState::kPaused; break;
-      case base::RunState::kStopped: stage.state = StageState::kStopped; break;
-      case base::RunState::kFailed: stage.state = StageState::kFailed; break;
-      case base::RunState::kRunning: stage.state = StageState::kRunning; break;
-      default: break;
+      case base::RunState::kPaused:
+        stage.state = StageState::kPaused;
+        break;
+      case base::RunState::kStopped:
+        stage.state = StageState::kStopped;
+        break;
+      case base::RunState::kFailed:
+        stage.state = StageState::kFailed;
+        break;
+      case base::RunState::kRunning:
+        stage.state = StageState::kRunning;
+        break;
+      default:
+        break;
     }
     if (base::isEnded(e.state)) stage.eta_seconds = -1;
   }

@@ -4,8 +4,8 @@
 #include <QAbstractItemView>
 #include <QApplication>
 #include <QComboBox>
-#include <QFileDialog>
 #include <QFile>
+#include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
@@ -58,10 +58,20 @@ void placeVertical(QCPItemStraightLine* line, double x) {
 }  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
-    : QWidget(parent), theme_(theme), stack_(new QStackedLayout), empty_(new EmptyState(theme, QStringLiteral("curve"))),
-      plot_(new QCustomPlot), span_box_(new QComboBox), scalars_button_(new QToolButton), scalars_list_(new QListWidget),
-      log_button_(new QToolButton), smoothing_slider_(new QSlider(Qt::Horizontal)), smoothing_label_(new QLabel),
-      reset_button_(new QToolButton), export_button_(new QToolButton), read_out_(new QLabel) {
+    : QWidget(parent),
+      theme_(theme),
+      stack_(new QStackedLayout),
+      empty_(new EmptyState(theme, QStringLiteral("curve"))),
+      plot_(new QCustomPlot),
+      span_box_(new QComboBox),
+      scalars_button_(new QToolButton),
+      scalars_list_(new QListWidget),
+      log_button_(new QToolButton),
+      smoothing_slider_(new QSlider(Qt::Horizontal)),
+      smoothing_label_(new QLabel),
+      reset_button_(new QToolButton),
+      export_button_(new QToolButton),
+      read_out_(new QLabel) {
   setAccessibleName(tr("Curves"));
   auto* bar = new QHBoxLayout;
   bar->setContentsMargins(8, 6, 8, 6);
@@ -69,7 +79,9 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   buildToolBar(bar);
 
   plot_->setAccessibleName(tr("Curves of the run; wheel zooms, dragging pans, double click shows all"));
-  plot_->setToolTip(tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Triangles mark checkpoints."));
+  plot_->setToolTip(
+      tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Triangles mark "
+         "checkpoints."));
   plot_->setFocusPolicy(Qt::StrongFocus);
   plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   plot_->setNoAntialiasingOnDrag(true);
@@ -121,10 +133,12 @@ CurvesPanel::~CurvesPanel() = default;
 
 void CurvesPanel::buildToolBar(QHBoxLayout* bar) {
   span_box_->setAccessibleName(tr("What the x axis spans"));
-  span_box_->setToolTip(tr("Steps of the stage being trained, of all stages end to end, laid over each other, or of one stage"));
+  span_box_->setToolTip(
+      tr("Steps of the stage being trained, of all stages end to end, laid over each other, or of one stage"));
   span_box_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   connect(span_box_, &QComboBox::activated, this, [this](int index) {
-    setSpan(static_cast<Span>(span_box_->itemData(index).toInt()), span_box_->itemData(index, Qt::UserRole + 1).toString().toStdString());
+    setSpan(static_cast<Span>(span_box_->itemData(index).toInt()),
+            span_box_->itemData(index, Qt::UserRole + 1).toString().toStdString());
   });
 
   const auto setUp = [](QToolButton* button, const QString& text, const QString& name, const QString& tip) {
@@ -162,7 +176,8 @@ void CurvesPanel::buildToolBar(QHBoxLayout* bar) {
   smoothing_slider_->setMinimumWidth(60);
   smoothing_slider_->setMaximumWidth(140);
   smoothing_slider_->setAccessibleName(tr("Smoothing"));
-  smoothing_slider_->setToolTip(tr("Debiased moving average over all points; the pale band behind the line shows their extremes"));
+  smoothing_slider_->setToolTip(
+      tr("Debiased moving average over all points; the pale band behind the line shows their extremes"));
   connect(smoothing_slider_, &QSlider::valueChanged, this, [this](int value) { setSmoothing(smoothingOf(value)); });
   smoothing_label_->setProperty("muted", true);
   smoothing_label_->setMinimumWidth(fontMetrics().horizontalAdvance(tr("over %1").arg(1000)) + 6);
@@ -226,7 +241,8 @@ void CurvesPanel::setLogY(bool is_log) {
   for (auto& chart : charts_) {
     auto* axis = chart.rect->axis(QCPAxis::atLeft);
     axis->setScaleType(is_log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    axis->setTicker(is_log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog) : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
+    axis->setTicker(is_log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog)
+                           : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
     axis->setNumberFormat(QStringLiteral("gb"));
     axis->setNumberPrecision(is_log ? 1 : 4);
   }
@@ -309,7 +325,8 @@ void CurvesPanel::rebuildCharts() {
     x->setNumberFormat(QStringLiteral("f"));
     x->setNumberPrecision(0);
     x->setTickLabels(row == shown_.size());
-    if (row == shown_.size()) x->setLabel(span_ == Span::kWholeRun ? tr("step of the whole run") : tr("step of the stage"));
+    if (row == shown_.size())
+      x->setLabel(span_ == Span::kWholeRun ? tr("step of the whole run") : tr("step of the stage"));
     connect(x, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, &CurvesPanel::onRangeChanged);
     for (const auto& stage : built_stages_) {
       Curve curve{.stage = stage};
@@ -389,7 +406,8 @@ void CurvesPanel::applyTheme() {
       qsizetype number = 0;
       if (source_) {
         const auto& spans = source_->axis().spans();
-        const auto at = std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == curve.stage; });
+        const auto at =
+            std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == curve.stage; });
         number = at - spans.begin();
       }
       const QColor color = colors.series[number % colors.series.size()];
@@ -400,13 +418,15 @@ void CurvesPanel::applyTheme() {
       curve.high->setPen(QPen(pale, 1));
       curve.high->setBrush(pale);
     }
-    chart.marks->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssTriangle, QPen(colors.muted), QBrush(colors.muted), 6));
+    chart.marks->setScatterStyle(
+        QCPScatterStyle(QCPScatterStyle::ssTriangle, QPen(colors.muted), QBrush(colors.muted), 6));
     chart.cursor->setPen(QPen(colors.accent, 1.2));
     chart.hover->setPen(QPen(colors.muted, 1, Qt::DotLine));
   }
   for (int i = 0; i < plot_->itemCount(); ++i) {
     auto* item = plot_->item(i);
-    if (auto* line = qobject_cast<QCPItemStraightLine*>(item); line && line->objectName() == QLatin1String("boundary")) {
+    if (auto* line = qobject_cast<QCPItemStraightLine*>(item);
+        line && line->objectName() == QLatin1String("boundary")) {
       line->setPen(QPen(colors.border, 1, Qt::DashLine));
     } else if (auto* text = qobject_cast<QCPItemText*>(item)) {
       const bool is_title = text->objectName() == QLatin1String("title");
@@ -463,12 +483,18 @@ void CurvesPanel::refreshLists() {
 void CurvesPanel::refreshData() {
   refreshLists();
   const auto stages = shownStages();
-  const bool has_points = data_ && std::any_of(stages.begin(), stages.end(), [this](const auto& s) { return data_->lastStep(s) > 0; });
+  const bool has_points =
+      data_ && std::any_of(stages.begin(), stages.end(), [this](const auto& s) { return data_->lastStep(s) > 0; });
   if (!has_points || shown_.isEmpty()) {
-    if (!source_) empty_->setText(tr("No run is open"), tr("Curves of a run appear here once one is open."));
-    else if (shown_.isEmpty()) empty_->setText(tr("No scalar is chosen"), tr("Choose some with the button Scalars above."));
-    else if (source_->isLoading()) empty_->setText(tr("Reading the run…"), tr("Curves appear as soon as their points are read."));
-    else empty_->setText(tr("No points yet"), tr("The first ones come with the first steps of this stage; other stages can be chosen above."));
+    if (!source_)
+      empty_->setText(tr("No run is open"), tr("Curves of a run appear here once one is open."));
+    else if (shown_.isEmpty())
+      empty_->setText(tr("No scalar is chosen"), tr("Choose some with the button Scalars above."));
+    else if (source_->isLoading())
+      empty_->setText(tr("Reading the run…"), tr("Curves appear as soon as their points are read."));
+    else
+      empty_->setText(tr("No points yet"),
+                      tr("The first ones come with the first steps of this stage; other stages can be chosen above."));
     stack_->setCurrentIndex(0);
     return;
   }
@@ -485,7 +511,8 @@ void CurvesPanel::refreshData() {
     double low = std::numeric_limits<double>::infinity(), high = -low;
     for (auto& curve : chart.curves) {
       const double offset = offsetOf(curve.stage);
-      const auto points = data_->points(curve.stage, chart.name, range.lower - offset, range.upper - offset, max_points);
+      const auto points =
+          data_->points(curve.stage, chart.name, range.lower - offset, range.upper - offset, max_points);
       QVector<QCPGraphData> line, lows, highs;
       line.reserve(static_cast<qsizetype>(points.size()));
       lows.reserve(line.capacity());
@@ -531,7 +558,8 @@ void CurvesPanel::refreshMarks() {
 }
 
 void CurvesPanel::refreshCursor() {
-  const bool is_shown = !is_live_ && std::find(built_stages_.begin(), built_stages_.end(), cursor_.stage) != built_stages_.end();
+  const bool is_shown =
+      !is_live_ && std::find(built_stages_.begin(), built_stages_.end(), cursor_.stage) != built_stages_.end();
   for (auto& chart : charts_) {
     chart.cursor->setVisible(is_shown);
     if (is_shown) placeVertical(chart.cursor, static_cast<double>(cursor_.step) + offsetOf(cursor_.stage));
@@ -560,7 +588,8 @@ void CurvesPanel::onRangeChanged(const QCPRange& range) {
   is_setting_range_ = true;
   const auto full = fullRange();
   const double size = std::clamp(range.size(), 2.0, full.size() * 1.2);
-  const double lower = std::clamp(range.lower, full.lower - 0.1 * full.size(), std::max(full.upper - 0.2 * size, full.lower));
+  const double lower =
+      std::clamp(range.lower, full.lower - 0.1 * full.size(), std::max(full.upper - 0.2 * size, full.lower));
   for (auto& chart : charts_) chart.rect->axis(QCPAxis::atBottom)->setRange(lower, lower + size);
   is_setting_range_ = false;
   shows_all_ = false;
@@ -585,10 +614,12 @@ QString CurvesPanel::readOut(double x) {
       if (!point) continue;
       step = std::llround(point->step);
       const QString raw = formatNumber(point->low);
-      values << (smoothing_ > 0 ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(chart.name).toLower(), raw, formatNumber(point->value))
-                                : tr("%1 %2").arg(scalarTitle(chart.name).toLower(), raw));
+      values << (smoothing_ > 0
+                     ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(chart.name).toLower(), raw, formatNumber(point->value))
+                     : tr("%1 %2").arg(scalarTitle(chart.name).toLower(), raw));
     }
-    if (!values.isEmpty()) parts << tr("%1, step %2: %3").arg(stageTitle(stage), formatCount(step), values.join(QStringLiteral(", ")));
+    if (!values.isEmpty())
+      parts << tr("%1, step %2: %3").arg(stageTitle(stage), formatCount(step), values.join(QStringLiteral(", ")));
   }
   return parts.join(QStringLiteral("   "));
 }
@@ -640,10 +671,11 @@ bool CurvesPanel::saveCsv(const QString& path) {
     const auto range = chart.rect->axis(QCPAxis::atBottom)->range();
     for (const auto& stage : built_stages_) {
       const double offset = offsetOf(stage);
-      data_->eachRaw(stage, chart.name, range.lower - offset, range.upper - offset, [&](std::int64_t step, double value) {
-        text += QByteArray::fromStdString(stage) + ',' + QByteArray::number(static_cast<qint64>(step)) + ',' +
-                QByteArray::fromStdString(chart.name) + ',' + QByteArray::number(value, 'g', 9) + '\n';
-      });
+      data_->eachRaw(
+          stage, chart.name, range.lower - offset, range.upper - offset, [&](std::int64_t step, double value) {
+            text += QByteArray::fromStdString(stage) + ',' + QByteArray::number(static_cast<qint64>(step)) + ',' +
+                    QByteArray::fromStdString(chart.name) + ',' + QByteArray::number(value, 'g', 9) + '\n';
+          });
     }
   }
   return file.write(text) == text.size() && file.flush();
@@ -656,7 +688,9 @@ void CurvesPanel::askExport() {
   const bool is_saved = path.endsWith(QLatin1String(".csv"))   ? saveCsv(path)
                         : path.endsWith(QLatin1String(".svg")) ? saveSvg(path)
                                                                : savePng(path);
-  if (!is_saved) QMessageBox::warning(this, tr("Export curves"), tr("%1 could not be written; check the folder's permissions and space.").arg(path));
+  if (!is_saved)
+    QMessageBox::warning(this, tr("Export curves"),
+                         tr("%1 could not be written; check the folder's permissions and space.").arg(path));
 }
 
 }  // namespace meanflow::ui

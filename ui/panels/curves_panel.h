@@ -30,9 +30,9 @@ namespace meanflow::ui {
 class EmptyState;
 class Theme;
 
-/// Scalars of a run over its steps, one chart below the other with a common x axis: loss, gradient norm and learning rate
-/// unless others are chosen. Wheel zooms, dragging pans, double click shows all again, a click puts the step cursor.
-/// However many points there are, what is drawn is a few thousand columns out of the series' pyramid.
+/// Scalars of a run over its steps, one chart below the other with a common x axis: loss, gradient norm and learning
+/// rate unless others are chosen. Wheel zooms, dragging pans, double click shows all again, a click puts the step
+/// cursor. However many points there are, what is drawn is a few thousand columns out of the series' pyramid.
 class CurvesPanel final : public QWidget {
   Q_OBJECT
  public:
@@ -83,8 +83,8 @@ class CurvesPanel final : public QWidget {
   };
 
   void buildToolBar(QHBoxLayout* bar);
-  void rebuildCharts();      ///< The charts or stages on show changed.
-  void refreshData();        ///< The data or the visible range changed.
+  void rebuildCharts();  ///< The charts or stages on show changed.
+  void refreshData();    ///< The data or the visible range changed.
   void refreshLists();
   void refreshMarks();
   void refreshCursor();
@@ -121,12 +121,12 @@ class CurvesPanel final : public QWidget {
   std::string one_stage_;
   double smoothing_ = 0.9;
   bool is_log_y_ = false;
-  bool shows_all_ = true;      ///< The range follows the data until a person zooms or pans.
+  bool shows_all_ = true;  ///< The range follows the data until a person zooms or pans.
   bool is_setting_range_ = false;
   StepCursor cursor_;
   bool is_live_ = true;
   QPoint pressed_at_;
-  QTimer click_;               ///< A click counts once it can no longer become a double click.
+  QTimer click_;  ///< A click counts once it can no longer become a double click.
   double click_x_ = 0;
 };
 

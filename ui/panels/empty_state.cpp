@@ -12,7 +12,8 @@ namespace meanflow::ui {
 
 EmptyState::EmptyState(const Theme& theme, const QString& icon_name, QWidget* parent)
     : QWidget(parent), title_(new QLabel), advice_(new QLabel) {
-  // A button that takes no clicks draws its icon sharply at every scale and follows the theme; a label's pixmap does not.
+  // A button that takes no clicks draws its icon sharply at every scale and follows the theme; a label's pixmap does
+  // not.
   auto* picture = new QToolButton;
   picture->setIcon(theme.icon(icon_name, &ThemeColors::idle));
   picture->setIconSize(QSize(40, 40));

@@ -23,9 +23,15 @@
 namespace meanflow::ui {
 
 LogPanel::LogPanel(const Theme& theme, QWidget* parent)
-    : QWidget(parent), model_(new LogModel(theme, this)), stack_(new QStackedLayout),
-      empty_(new EmptyState(theme, QStringLiteral("wait"))), view_(new QTreeView), level_(new QComboBox),
-      filter_(new QLineEdit), counts_(new QLabel), follow_(new QToolButton) {
+    : QWidget(parent),
+      model_(new LogModel(theme, this)),
+      stack_(new QStackedLayout),
+      empty_(new EmptyState(theme, QStringLiteral("wait"))),
+      view_(new QTreeView),
+      level_(new QComboBox),
+      filter_(new QLineEdit),
+      counts_(new QLabel),
+      follow_(new QToolButton) {
   setAccessibleName(tr("Log"));
   level_->addItem(tr("Errors"), static_cast<int>(LogLevel::kError));
   level_->addItem(tr("Warnings"), static_cast<int>(LogLevel::kWarning));
@@ -156,15 +162,20 @@ void LogPanel::refresh() {
   is_updating_ = false;
   const bool has_lines = model_->rowCount() > 0;
   if (!has_lines) {
-    if (!source_) empty_->setText(tr("No run is open"), tr("What a run says appears here once one is open."));
+    if (!source_)
+      empty_->setText(tr("No run is open"), tr("What a run says appears here once one is open."));
     else if (model_->numHidden() > 0)
-      empty_->setText(tr("No line passes the filter"), tr("%1 lines are hidden; clear the text or show more levels.").arg(formatCount(model_->numHidden())));
-    else empty_->setText(tr("Nothing has been said yet"), tr("Messages and milestones of the run appear here."));
+      empty_->setText(
+          tr("No line passes the filter"),
+          tr("%1 lines are hidden; clear the text or show more levels.").arg(formatCount(model_->numHidden())));
+    else
+      empty_->setText(tr("Nothing has been said yet"), tr("Messages and milestones of the run appear here."));
   }
   stack_->setCurrentIndex(has_lines ? 1 : 0);
-  counts_->setText(has_lines && model_->numHidden() > 0
-                       ? tr("%1 of %2").arg(formatCount(model_->rowCount()), formatCount(model_->rowCount() + model_->numHidden()))
-                       : QString());
+  counts_->setText(
+      has_lines && model_->numHidden() > 0
+          ? tr("%1 of %2").arg(formatCount(model_->rowCount()), formatCount(model_->rowCount() + model_->numHidden()))
+          : QString());
 }
 
 }  // namespace meanflow::ui

@@ -22,27 +22,40 @@ namespace {
 
 QColor ThemeColors::*colorOf(base::RunState state) {
   switch (state) {
-    case base::RunState::kRunning: return &ThemeColors::accent;
-    case base::RunState::kFinished: return &ThemeColors::good;
-    case base::RunState::kFailed: return &ThemeColors::bad;
-    case base::RunState::kIdle: return &ThemeColors::muted;
-    default: return &ThemeColors::warning;
+    case base::RunState::kRunning:
+      return &ThemeColors::accent;
+    case base::RunState::kFinished:
+      return &ThemeColors::good;
+    case base::RunState::kFailed:
+      return &ThemeColors::bad;
+    case base::RunState::kIdle:
+      return &ThemeColors::muted;
+    default:
+      return &ThemeColors::warning;
   }
 }
 
 }  // namespace
 
 PipelinePanel::PipelinePanel(const Theme& theme, RunController& controller, QWidget* parent)
-    : QWidget(parent), theme_(theme), controller_(controller), stack_(new QStackedLayout),
-      empty_(new EmptyState(theme, QStringLiteral("demo"))), name_(new QLabel), state_(new QLabel), overall_(new QLabel),
-      work_bar_(new QProgressBar), banner_(new Banner(theme)) {
+    : QWidget(parent),
+      theme_(theme),
+      controller_(controller),
+      stack_(new QStackedLayout),
+      empty_(new EmptyState(theme, QStringLiteral("demo"))),
+      name_(new QLabel),
+      state_(new QLabel),
+      overall_(new QLabel),
+      work_bar_(new QProgressBar),
+      banner_(new Banner(theme)) {
   setAccessibleName(tr("Pipeline"));
   setMinimumWidth(290);
   confirm_discard_ = [this] {
-    return QMessageBox::warning(this, tr("Discard the run's work?"),
-                                tr("The run ends at once. Steps since the last checkpoint are lost; checkpoints already "
-                                   "saved stay in the run folder."),
-                                QMessageBox::Discard | QMessageBox::Cancel, QMessageBox::Cancel) == QMessageBox::Discard;
+    return QMessageBox::warning(
+               this, tr("Discard the run's work?"),
+               tr("The run ends at once. Steps since the last checkpoint are lost; checkpoints already "
+                  "saved stay in the run folder."),
+               QMessageBox::Discard | QMessageBox::Cancel, QMessageBox::Cancel) == QMessageBox::Discard;
   };
 
   auto* content = new QWidget;
@@ -91,7 +104,8 @@ void PipelinePanel::buildButtons(QVBoxLayout* layout) {
     made->setAccessibleName(text);
     return made;
   };
-  const auto toolButton = [this](const QString& icon, const QString& name, const QString& tip, QColor ThemeColors::*ink) {
+  const auto toolButton = [this](const QString& icon, const QString& name, const QString& tip,
+                                 QColor ThemeColors::*ink) {
     auto* made = new QToolButton;
     made->setIcon(theme_.icon(icon, ink));
     made->setProperty("framed", true);
@@ -104,15 +118,18 @@ void PipelinePanel::buildButtons(QVBoxLayout* layout) {
                   &ThemeColors::accent_text);
   start_->setProperty("primary", true);
   pause_ = button(QStringLiteral("pause"), tr("Pause"),
-                  tr("Hold after the current step (Ctrl+P); the models stay in memory and sampling goes on"), &ThemeColors::text);
+                  tr("Hold after the current step (Ctrl+P); the models stay in memory and sampling goes on"),
+                  &ThemeColors::text);
   resume_ = button(QStringLiteral("play"), tr("Resume"), tr("Go on from the step the run is held at (Ctrl+P)"),
                    &ThemeColors::accent_text);
   resume_->setProperty("primary", true);
-  stop_ = button(QStringLiteral("stop"), tr("Stop"), tr("Stop and save: write a checkpoint, then end the run; it can be continued later"),
-                 &ThemeColors::text);
-  save_ = toolButton(QStringLiteral("save"), tr("Save now"), tr("Write a checkpoint now and go on"), &ThemeColors::text);
-  discard_ = toolButton(QStringLiteral("discard"), tr("Discard"),
-                        tr("End the run at once without saving; asks first"), &ThemeColors::bad);
+  stop_ =
+      button(QStringLiteral("stop"), tr("Stop"),
+             tr("Stop and save: write a checkpoint, then end the run; it can be continued later"), &ThemeColors::text);
+  save_ =
+      toolButton(QStringLiteral("save"), tr("Save now"), tr("Write a checkpoint now and go on"), &ThemeColors::text);
+  discard_ = toolButton(QStringLiteral("discard"), tr("Discard"), tr("End the run at once without saving; asks first"),
+                        &ThemeColors::bad);
   stop_->setAccessibleName(tr("Stop and save"));
   connect(start_, &QPushButton::clicked, this, &PipelinePanel::startRequested);
   connect(pause_, &QPushButton::clicked, &controller_, &RunController::pause);
@@ -122,8 +139,9 @@ void PipelinePanel::buildButtons(QVBoxLayout* layout) {
   connect(discard_, &QToolButton::clicked, this, &PipelinePanel::askDiscard);
   auto* row = new QHBoxLayout;
   row->setSpacing(5);
-  for (QWidget* widget : {static_cast<QWidget*>(start_), static_cast<QWidget*>(pause_), static_cast<QWidget*>(resume_),
-                          static_cast<QWidget*>(stop_), static_cast<QWidget*>(save_), static_cast<QWidget*>(discard_)}) {
+  for (QWidget* widget :
+       {static_cast<QWidget*>(start_), static_cast<QWidget*>(pause_), static_cast<QWidget*>(resume_),
+        static_cast<QWidget*>(stop_), static_cast<QWidget*>(save_), static_cast<QWidget*>(discard_)}) {
     row->addWidget(widget);
   }
   row->addStretch(1);
@@ -152,13 +170,15 @@ void PipelinePanel::refresh() {
   const bool has_content = source_ && source_->summary().has_started;
   if (!has_content) {
     if (!source_) {
-      empty_->setText(tr("No run is open"), tr("Run the demo, or open a run folder from the File menu or by dropping it here."));
+      empty_->setText(tr("No run is open"),
+                      tr("Run the demo, or open a run folder from the File menu or by dropping it here."));
     } else if (!source_->trouble().isEmpty()) {
       empty_->setText(tr("This run cannot be read"), source_->trouble());
     } else if (source_->isLoading()) {
       empty_->setText(tr("Reading the run…"), tr("Stages appear as soon as their events are read."));
     } else {
-      empty_->setText(tr("The run has not said anything yet"), tr("It is being set up; its stages appear here once it starts."));
+      empty_->setText(tr("The run has not said anything yet"),
+                      tr("It is being set up; its stages appear here once it starts."));
     }
     stack_->setCurrentIndex(0);
     return;
@@ -171,7 +191,8 @@ void PipelinePanel::refreshCards() {
   const auto& run = source_->summary();
   name_->setText(QString::fromStdString(run.run_name));
   name_->setToolTip(source_->folder());
-  const bool is_cut_off = !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
+  const bool is_cut_off =
+      !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
   state_->setText(is_cut_off ? tr("interrupted") : runStateText(run.state));
   QPalette palette = state_->palette();
   palette.setColor(QPalette::WindowText, theme_.colors().*(is_cut_off ? &ThemeColors::warning : colorOf(run.state)));
@@ -202,14 +223,17 @@ void PipelinePanel::refreshCards() {
   if (!source_->trouble().isEmpty()) {
     banner_->showMessage(source_->trouble(), true);
   } else if (run.state == base::RunState::kFailed) {
-    const QString what = run.failure.empty() ? tr("The run failed without saying why; see the log.") : QString::fromStdString(run.failure);
-    banner_->showMessage(run.is_diverged ? tr("%1\nThe run diverged: continuing it unchanged would diverge again. Lower the "
-                                              "learning rate or start from an earlier checkpoint.")
-                                               .arg(what)
-                                         : what,
+    const QString what = run.failure.empty() ? tr("The run failed without saying why; see the log.")
+                                             : QString::fromStdString(run.failure);
+    banner_->showMessage(run.is_diverged
+                             ? tr("%1\nThe run diverged: continuing it unchanged would diverge again. Lower the "
+                                  "learning rate or start from an earlier checkpoint.")
+                                   .arg(what)
+                             : what,
                          true);
   } else if (is_cut_off) {
-    banner_->showMessage(tr("The process that trained this run is gone. The run can be continued from its last checkpoint."), false);
+    banner_->showMessage(
+        tr("The process that trained this run is gone. The run can be continued from its last checkpoint."), false);
   } else {
     banner_->showMessage({}, false);
   }

@@ -43,9 +43,11 @@ void RunsPanel::refresh() {
   list_->clear();
   for (const auto& folder : runs_.folders()) {
     const QFileInfo log(folder + QStringLiteral("/events.jsonl"));
-    const QString when = log.exists() ? QLocale().toString(log.lastModified(), QLocale::ShortFormat) : tr("not there now");
-    auto* item = new QListWidgetItem(theme_.icon(QStringLiteral("folder"), log.exists() ? &ThemeColors::accent : &ThemeColors::idle),
-                                     tr("%1\n%2 · %3").arg(QFileInfo(folder).fileName(), when, QFileInfo(folder).path()));
+    const QString when =
+        log.exists() ? QLocale().toString(log.lastModified(), QLocale::ShortFormat) : tr("not there now");
+    auto* item = new QListWidgetItem(
+        theme_.icon(QStringLiteral("folder"), log.exists() ? &ThemeColors::accent : &ThemeColors::idle),
+        tr("%1\n%2 · %3").arg(QFileInfo(folder).fileName(), when, QFileInfo(folder).path()));
     item->setData(Qt::UserRole, folder);
     item->setToolTip(folder);
     list_->addItem(item);

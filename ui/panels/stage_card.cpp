@@ -18,36 +18,52 @@ namespace {
 
 QString stateText(StageState state) {
   switch (state) {
-    case StageState::kWaiting: return StageCard::tr("waiting");
-    case StageState::kRunning: return StageCard::tr("running");
-    case StageState::kPaused: return StageCard::tr("paused");
-    case StageState::kDone: return StageCard::tr("done");
-    case StageState::kStopped: return StageCard::tr("stopped");
-    case StageState::kFailed: return StageCard::tr("failed");
+    case StageState::kWaiting:
+      return StageCard::tr("waiting");
+    case StageState::kRunning:
+      return StageCard::tr("running");
+    case StageState::kPaused:
+      return StageCard::tr("paused");
+    case StageState::kDone:
+      return StageCard::tr("done");
+    case StageState::kStopped:
+      return StageCard::tr("stopped");
+    case StageState::kFailed:
+      return StageCard::tr("failed");
   }
   return {};
 }
 
 const char* styleName(StageState state) {
   switch (state) {
-    case StageState::kDone: return "done";
+    case StageState::kDone:
+      return "done";
     case StageState::kPaused:
-    case StageState::kStopped: return "paused";
-    case StageState::kFailed: return "failed";
-    case StageState::kWaiting: return "waiting";
-    case StageState::kRunning: return "running";
+    case StageState::kStopped:
+      return "paused";
+    case StageState::kFailed:
+      return "failed";
+    case StageState::kWaiting:
+      return "waiting";
+    case StageState::kRunning:
+      return "running";
   }
   return "";
 }
 
 QColor ThemeColors::*colorOf(StageState state) {
   switch (state) {
-    case StageState::kDone: return &ThemeColors::good;
+    case StageState::kDone:
+      return &ThemeColors::good;
     case StageState::kPaused:
-    case StageState::kStopped: return &ThemeColors::warning;
-    case StageState::kFailed: return &ThemeColors::bad;
-    case StageState::kWaiting: return &ThemeColors::idle;
-    case StageState::kRunning: return &ThemeColors::accent;
+    case StageState::kStopped:
+      return &ThemeColors::warning;
+    case StageState::kFailed:
+      return &ThemeColors::bad;
+    case StageState::kWaiting:
+      return &ThemeColors::idle;
+    case StageState::kRunning:
+      return &ThemeColors::accent;
   }
   return &ThemeColors::text;
 }
@@ -55,8 +71,16 @@ QColor ThemeColors::*colorOf(StageState state) {
 }  // namespace
 
 StageCard::StageCard(const Theme& theme, QWidget* parent)
-    : QFrame(parent), theme_(theme), icon_(new QLabel), title_(new QLabel), state_(new QLabel), bar_(new QProgressBar),
-      steps_(new QLabel), eta_(new QLabel), speed_(new QLabel), loss_(new QLabel) {
+    : QFrame(parent),
+      theme_(theme),
+      icon_(new QLabel),
+      title_(new QLabel),
+      state_(new QLabel),
+      bar_(new QProgressBar),
+      steps_(new QLabel),
+      eta_(new QLabel),
+      speed_(new QLabel),
+      loss_(new QLabel) {
   setProperty("card", true);
   title_->setProperty("heading", true);
   for (auto* label : {steps_, eta_, speed_, loss_}) label->setProperty("muted", true);
@@ -109,9 +133,10 @@ void StageCard::present(const StageSummary& stage, bool is_current) {
   palette.setColor(QPalette::WindowText, theme_.colors().*colorOf(stage.state));
   state_->setPalette(palette);
 
-  const double share = stage.state == StageState::kDone
-                           ? 1.0
-                           : (stage.total_steps > 0 ? static_cast<double>(stage.step) / static_cast<double>(stage.total_steps) : 0.0);
+  const double share =
+      stage.state == StageState::kDone
+          ? 1.0
+          : (stage.total_steps > 0 ? static_cast<double>(stage.step) / static_cast<double>(stage.total_steps) : 0.0);
   bar_->setValue(static_cast<int>(std::lround(1000 * std::clamp(share, 0.0, 1.0))));
   steps_->setText(stage.total_steps > 0 ? tr("%1 / %2 · %3 %")
                                               .arg(formatCount(stage.step), formatCount(stage.total_steps))
@@ -126,18 +151,21 @@ void StageCard::present(const StageSummary& stage, bool is_current) {
     eta_->clear();
   }
   if (is_active && stage.seconds_per_step > 0) {
-    speed_->setText(tr("%1 steps/s · %2 img/s").arg(formatShort(1 / stage.seconds_per_step), formatShort(stage.images_per_second)));
+    speed_->setText(
+        tr("%1 steps/s · %2 img/s").arg(formatShort(1 / stage.seconds_per_step), formatShort(stage.images_per_second)));
   } else {
-    speed_->setText(stage.num_parameters > 0 ? tr("%1 parameters").arg(formatShort(static_cast<double>(stage.num_parameters)))
-                                             : QString());
+    speed_->setText(stage.num_parameters > 0
+                        ? tr("%1 parameters").arg(formatShort(static_cast<double>(stage.num_parameters)))
+                        : QString());
   }
   loss_->setText(std::isnan(stage.last_loss) ? QString() : tr("loss %1").arg(formatNumber(stage.last_loss)));
   const bool has_second_line = !speed_->text().isEmpty() || !loss_->text().isEmpty();
   speed_->setVisible(has_second_line);
   loss_->setVisible(has_second_line);
 
-  setToolTip(tr("%1\n%2 steps%3").arg(stagePurpose(stage.name), steps_->text(),
-                                     speed_->text().isEmpty() ? QString() : u'\n' + speed_->text()));
+  setToolTip(tr("%1\n%2 steps%3")
+                 .arg(stagePurpose(stage.name), steps_->text(),
+                      speed_->text().isEmpty() ? QString() : u'\n' + speed_->text()));
   setAccessibleName(tr("Stage %1: %2, %3").arg(title_->text(), state_->text(), steps_->text()));
   bar_->setAccessibleName(tr("Progress of stage %1").arg(title_->text()));
   const QString style_name = QLatin1String(styleName(stage.state));

@@ -65,10 +65,10 @@ void TimelineBar::paintEvent(QPaintEvent*) {
     for (std::size_t i = 0; i < spans.size(); ++i) {
       const double begin = xOf(static_cast<double>(spans[i].begin));
       const double done = xOf(static_cast<double>(spans[i].begin + std::min(stages[i].step, spans[i].length)));
-      QColor fill = stages[i].state == StageState::kDone     ? colors.good
-                    : stages[i].state == StageState::kFailed ? colors.bad
+      QColor fill = stages[i].state == StageState::kDone                                                ? colors.good
+                    : stages[i].state == StageState::kFailed                                            ? colors.bad
                     : stages[i].state == StageState::kPaused || stages[i].state == StageState::kStopped ? colors.warning
-                                                                                                          : colors.accent;
+                                                                                                        : colors.accent;
       fill.setAlphaF(colors.is_dark ? 0.55F : 0.45F);
       painter.fillRect(QRectF(begin, bar.top(), done - begin, bar.height()), fill);
       if (i > 0) painter.fillRect(QRectF(begin - 1, bar.top(), 2, bar.height()), colors.window);
@@ -78,15 +78,18 @@ void TimelineBar::paintEvent(QPaintEvent*) {
       const double x = xOf(static_cast<double>(source_->axis().position(mark.stage, mark.step)));
       const bool is_checkpoint = mark.kind == Milestone::Kind::kCheckpoint;
       tick.setAlphaF(is_checkpoint ? 0.75F : 0.25F);
-      painter.fillRect(QRectF(x - 0.5, is_checkpoint ? bar.top() : bar.bottom() - 4, 1, is_checkpoint ? bar.height() : 4), tick);
+      painter.fillRect(
+          QRectF(x - 0.5, is_checkpoint ? bar.top() : bar.bottom() - 4, 1, is_checkpoint ? bar.height() : 4), tick);
     }
     painter.restore();
     painter.setPen(colors.muted);
     for (const auto& span : spans) {
       const QRectF place(xOf(static_cast<double>(span.begin)) + 3, 0,
-                         xOf(static_cast<double>(span.begin + span.length)) - xOf(static_cast<double>(span.begin)) - 5, kBarTop - 2);
+                         xOf(static_cast<double>(span.begin + span.length)) - xOf(static_cast<double>(span.begin)) - 5,
+                         kBarTop - 2);
       const QString title = stageTitle(span.stage);
-      if (fontMetrics().horizontalAdvance(title) <= place.width()) painter.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, title);
+      if (fontMetrics().horizontalAdvance(title) <= place.width())
+        painter.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, title);
     }
     const double x = xOf(sliderPosition());
     painter.setPen(QPen(colors.panel, 1.5));
@@ -116,14 +119,28 @@ void TimelineBar::keyPressEvent(QKeyEvent* event) {
   int target = value();
   switch (event->key()) {
     case Qt::Key_Left:
-    case Qt::Key_Down: target -= singleStep(); break;
+    case Qt::Key_Down:
+      target -= singleStep();
+      break;
     case Qt::Key_Right:
-    case Qt::Key_Up: target += singleStep(); break;
-    case Qt::Key_PageDown: target -= pageStep(); break;
-    case Qt::Key_PageUp: target += pageStep(); break;
-    case Qt::Key_Home: target = minimum(); break;
-    case Qt::Key_End: target = maximum(); break;
-    default: QAbstractSlider::keyPressEvent(event); return;
+    case Qt::Key_Up:
+      target += singleStep();
+      break;
+    case Qt::Key_PageDown:
+      target -= pageStep();
+      break;
+    case Qt::Key_PageUp:
+      target += pageStep();
+      break;
+    case Qt::Key_Home:
+      target = minimum();
+      break;
+    case Qt::Key_End:
+      target = maximum();
+      break;
+    default:
+      QAbstractSlider::keyPressEvent(event);
+      return;
   }
   Q_EMIT userMoved(std::clamp(target, minimum(), maximum()));
 }
@@ -143,8 +160,12 @@ bool TimelineBar::event(QEvent* event) {
 }
 
 StepTimeline::StepTimeline(const Theme& theme, QWidget* parent)
-    : QWidget(parent), bar_(new TimelineBar(theme)), previous_(new QToolButton), next_(new QToolButton),
-      live_(new QToolButton), label_(new QLabel) {
+    : QWidget(parent),
+      bar_(new TimelineBar(theme)),
+      previous_(new QToolButton),
+      next_(new QToolButton),
+      live_(new QToolButton),
+      label_(new QLabel) {
   const auto setUp = [&](QToolButton* button, const char* icon, const QString& name, const QString& tip) {
     button->setIcon(theme.icon(QLatin1String(icon)));
     button->setProperty("framed", true);

@@ -14,8 +14,8 @@ namespace meanflow::ui {
 
 class Theme;
 
-/// The bar of the time line: one segment a stage, ticks for checkpoints and sample grids, a handle at the cursor. A slider
-/// over the axis of the whole run, so keys and assistive technology work as on any slider.
+/// The bar of the time line: one segment a stage, ticks for checkpoints and sample grids, a handle at the cursor. A
+/// slider over the axis of the whole run, so keys and assistive technology work as on any slider.
 class TimelineBar final : public QAbstractSlider {
   Q_OBJECT
  public:

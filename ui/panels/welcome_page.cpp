@@ -12,7 +12,8 @@
 namespace meanflow::ui {
 
 WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
-    : QWidget(parent), demo_(new QPushButton(theme.icon(QStringLiteral("demo"), &ThemeColors::accent_text), tr("Run the demo"))),
+    : QWidget(parent),
+      demo_(new QPushButton(theme.icon(QStringLiteral("demo"), &ThemeColors::accent_text), tr("Run the demo"))),
       problem_(new QLabel) {
   auto* picture = new QLabel;
   picture->setPixmap(Theme::applicationIcon().pixmap(QSize(72, 72), devicePixelRatioF()));
@@ -21,8 +22,9 @@ WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
   font.setPointSizeF(font.pointSizeF() * 1.9);
   font.setWeight(QFont::DemiBold);
   title->setFont(font);
-  auto* words = new QLabel(tr("From a folder of labelled images to a generator that makes an image in one network call. "
-                              "Watch it learn, and act on what you see."));
+  auto* words =
+      new QLabel(tr("From a folder of labelled images to a generator that makes an image in one network call. "
+                    "Watch it learn, and act on what you see."));
   words->setProperty("muted", true);
   words->setWordWrap(true);
 

@@ -20,10 +20,14 @@ QString formatNumber(double value) {
 }
 
 QString formatShort(double value) {
-  static constexpr struct { double scale; const char* suffix; } kUnits[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
+  static constexpr struct {
+    double scale;
+    const char* suffix;
+  } kUnits[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
   for (const auto& unit : kUnits) {
     if (std::abs(value) >= unit.scale) {
-      return QString::number(value / unit.scale, 'f', std::abs(value) / unit.scale < 100 ? 1 : 0) + QLatin1String(unit.suffix);
+      return QString::number(value / unit.scale, 'f', std::abs(value) / unit.scale < 100 ? 1 : 0) +
+             QLatin1String(unit.suffix);
     }
   }
   return QString::number(value, 'g', 3);
@@ -53,23 +57,35 @@ QString stageTitle(std::string_view stage) {
 QString stagePurpose(std::string_view stage) {
   if (stage == "encoder") return say("Learns a representation of the images by filling in masked patches");
   if (stage == "decoder") return say("Learns to draw images from the representation");
-  if (stage == "teacher") return say("Learns the velocity from noise to data (flow matching); needs many steps to sample");
-  if (stage == "cmt") return say("Consistency mid-training: the student learns to jump along the teacher's trajectories");
-  if (stage == "mean_flow") return say("MeanFlow distillation: the student learns average velocities, for images in one step");
+  if (stage == "teacher")
+    return say("Learns the velocity from noise to data (flow matching); needs many steps to sample");
+  if (stage == "cmt")
+    return say("Consistency mid-training: the student learns to jump along the teacher's trajectories");
+  if (stage == "mean_flow")
+    return say("MeanFlow distillation: the student learns average velocities, for images in one step");
   return {};
 }
 
 QString runStateText(base::RunState state) {
   switch (state) {
-    case base::RunState::kIdle: return say("not started");
-    case base::RunState::kStarting: return say("starting");
-    case base::RunState::kRunning: return say("running");
-    case base::RunState::kPausing: return say("pausing");
-    case base::RunState::kPaused: return say("paused");
-    case base::RunState::kStopping: return say("stopping");
-    case base::RunState::kStopped: return say("stopped");
-    case base::RunState::kFinished: return say("finished");
-    case base::RunState::kFailed: return say("failed");
+    case base::RunState::kIdle:
+      return say("not started");
+    case base::RunState::kStarting:
+      return say("starting");
+    case base::RunState::kRunning:
+      return say("running");
+    case base::RunState::kPausing:
+      return say("pausing");
+    case base::RunState::kPaused:
+      return say("paused");
+    case base::RunState::kStopping:
+      return say("stopping");
+    case base::RunState::kStopped:
+      return say("stopped");
+    case base::RunState::kFinished:
+      return say("finished");
+    case base::RunState::kFailed:
+      return say("failed");
   }
   return {};
 }

@@ -14,7 +14,9 @@
 #include <QSvgRenderer>
 #include <QWindow>
 
-static void initIconResources() { Q_INIT_RESOURCE(studio_icons); }  // needed in a static library; not inside a namespace
+static void initIconResources() {
+  Q_INIT_RESOURCE(studio_icons);
+}  // needed in a static library; not inside a namespace
 
 namespace meanflow::ui {
 namespace {
@@ -161,9 +163,20 @@ QHeaderView::section { background: @panel; color: @muted; border: none; border-b
   QColor soft = c.is_dark ? c.border.darker(125) : c.border.lighter(106);
   const std::pair<const char*, QColor> names[] = {
       {"@accent_hover", c.is_dark ? c.accent.lighter(110) : c.accent.darker(112)},
-      {"@accent_text", c.accent_text}, {"@accent", c.accent}, {"@window", c.window}, {"@panel", c.panel},
-      {"@raised", c.raised}, {"@border", c.border}, {"@text", c.text}, {"@muted", c.muted}, {"@good", c.good},
-      {"@warning", c.warning}, {"@bad", c.bad}, {"@idle", c.idle}, {"@faint", faint}, {"@soft", soft}};
+      {"@accent_text", c.accent_text},
+      {"@accent", c.accent},
+      {"@window", c.window},
+      {"@panel", c.panel},
+      {"@raised", c.raised},
+      {"@border", c.border},
+      {"@text", c.text},
+      {"@muted", c.muted},
+      {"@good", c.good},
+      {"@warning", c.warning},
+      {"@bad", c.bad},
+      {"@idle", c.idle},
+      {"@faint", faint},
+      {"@soft", soft}};
   for (const auto& [name, color] : names) text.replace(QLatin1String(name), css(color));
   return text;
 }
@@ -238,8 +251,10 @@ void Theme::apply() {
 
 bool Theme::eventFilter(QObject* watched, QEvent* event) {
   // Sent to windows when the desktop's theme changes; our own palette changes do not raise it.
-  if (event->type() == QEvent::ThemeChange && !is_applying_ && choice_ == ThemeChoice::kSystem && watched->isWindowType()) {
-    QMetaObject::invokeMethod(this, [this] { apply(); }, Qt::QueuedConnection);
+  if (event->type() == QEvent::ThemeChange && !is_applying_ && choice_ == ThemeChoice::kSystem &&
+      watched->isWindowType()) {
+    QMetaObject::invokeMethod(
+        this, [this] { apply(); }, Qt::QueuedConnection);
   }
   return QObject::eventFilter(watched, event);
 }

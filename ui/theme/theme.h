@@ -15,9 +15,9 @@ enum class ThemeChoice { kSystem, kLight, kDark };
 struct ThemeColors {
   bool is_dark = false;
   QColor window, panel, raised, border, text, muted, accent, accent_text;
-  QColor good, warning, bad, idle;   ///< States: running or done, paused, failed, waiting.
+  QColor good, warning, bad, idle;  ///< States: running or done, paused, failed, waiting.
   QColor plot_background, plot_grid, plot_axis;
-  QList<QColor> series;              ///< Curves, told apart also by people who see colours differently.
+  QList<QColor> series;  ///< Curves, told apart also by people who see colours differently.
 };
 
 /// The look of the whole program: a palette and a style sheet, light or dark, following the system unless told.
