@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "core/base/run/demo_run.h"
 #include "core/base/run/training_host.h"
 #include "ui/main_window.h"
 #include "ui/theme/theme.h"
@@ -29,6 +30,8 @@ struct Arguments {
   std::string run, out, theme, screenshot;
   bool is_demo = false;
   bool is_quick = false;
+  bool has_control = false;
+  std::string device;
   std::optional<std::int64_t> seed;
   double after_seconds = 3;
 };
@@ -91,6 +94,8 @@ int main(int argc, char** argv) {
   parser.add_option("--out", arguments.out, "Run folder of the demo");
   parser.add_option("--seed", arguments.seed, "Seed of the demo")->check(CLI::NonNegativeNumber);
   parser.add_flag("--quick", arguments.is_quick, "A demo of under 90 seconds, for trying things out");
+  parser.add_flag("--control", arguments.has_control, "Also spend MFD's compute on more CMT in the demo, to compare");
+  parser.add_option("--device", arguments.device, "Device of the demo: auto, cpu, cuda or cuda:N");
   parser.add_option("--theme", arguments.theme, "Colours: light or dark (otherwise as chosen in the window)")
       ->check(CLI::IsMember({"light", "dark"}));
   parser.add_option("--screenshot", arguments.screenshot, "Write a picture of the window to FILE, then close");
@@ -124,6 +129,14 @@ int main(int argc, char** argv) {
   if (!arguments.out.empty()) demo.out_folder = QFileInfo(QString::fromStdString(arguments.out)).absoluteFilePath();
   if (arguments.is_quick) demo.config = QStringLiteral("demo-quick");
   if (arguments.seed) demo.overrides << QStringLiteral("seed=%1").arg(*arguments.seed);
+  if (arguments.has_control) demo.overrides << QStringLiteral("stages=[encoder, decoder, teacher, cmt, mean_flow, control, report]");
+  if (!arguments.device.empty()) demo.overrides << QStringLiteral("device=%1").arg(QString::fromStdString(arguments.device));
+  if (arguments.is_demo && arguments.out.empty()) {
+    // Where `meanflow demo` keeps it, so that an interrupted demo goes on in either; a finished one is left alone.
+    const auto request = meanflow::base::demoRequest({"", arguments.seed.value_or(0), arguments.is_quick, arguments.has_control});
+    const QString folder = QString::fromStdString(request.run_folder);
+    if (!QFileInfo::exists(folder + QStringLiteral("/report/report.json"))) demo.out_folder = folder;
+  }
   window.setDemoOptions(demo);
   window.show();
   QTimer::singleShot(0, &window, [&] {

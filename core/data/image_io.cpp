@@ -12,6 +12,9 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#ifdef STUDIO_OPENCV_IMGCODECS
+#include <opencv2/imgcodecs.hpp>
+#endif
 #include <opencv2/imgproc.hpp>
 
 #include <jpeglib.h>  // after cstdio, which it needs
@@ -146,19 +149,17 @@ base::Result<Image8> readImage(const std::filesystem::path& path) {
   };
   if (starts(kPngStart)) return decodePng(bytes, name);
   if (starts(kJpegStart)) return decodeJpeg(bytes, name);
-  return Error{fmt::format("{}: neither PNG nor JPEG ({} bytes)", name, bytes.size())};
-}
-
-base::Result<void> writePng(const std::filesystem::path& path, const Image8& image) {
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = static_cast<png_uint_32>(image.width);
-  png.height = static_cast<png_uint_32>(image.height);
-  png.format = PNG_FORMAT_RGB;
-  if (!png_image_write_to_file(&png, path.c_str(), 0, image.pixels.data(), 0, nullptr)) {
-    return Error{fmt::format("{}: cannot write the PNG: {}", path.string(), png.message)};
+#ifdef STUDIO_OPENCV_IMGCODECS
+  // WebP, BMP, TIFF and whatever else OpenCV was built with.
+  const cv::Mat bgr = bytes.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
+  if (!bgr.empty()) {
+    Image8 image(bgr.cols, bgr.rows);
+    const cv::Mat rgb(bgr.rows, bgr.cols, CV_8UC3, image.pixels.data());
+    cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);
+    return image;
   }
-  return {};
+#endif
+  return Error{fmt::format("{}: neither PNG nor JPEG ({} bytes)", name, bytes.size())};
 }
 
 torch::Tensor toTensor(const Image8& image) {

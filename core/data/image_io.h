@@ -16,9 +16,6 @@ namespace meanflow::core {
 /// short).
 base::Result<base::Image8> readImage(const std::filesystem::path& path);
 
-/// Writes an 8-bit RGB PNG, replacing an existing file.
-base::Result<void> writePng(const std::filesystem::path& path, const base::Image8& image);
-
 /// One picture, uint8 [3, H, W].
 torch::Tensor toTensor(const base::Image8& image);
 

@@ -39,6 +39,17 @@ std::string broadcastText(const Worker& worker, std::string text) {
   return {bytes.data_ptr<std::uint8_t>(), bytes.data_ptr<std::uint8_t>() + bytes.numel()};
 }
 
+/// Whether a setting is read anew every step; the others need the run to be started again.
+bool isLiveSetting(const std::string& key) {
+  const auto at = key.find(".training.");
+  if (at == std::string::npos) return false;
+  const std::string name = key.substr(at + 10);
+  for (const char* live : {"steps", "lr", "final_lr", "schedule", "warmup_steps", "clip_grad", "ema_decay", "log_every", "checkpoint_every",
+                           "keep_checkpoints", "sample_every"})
+    if (name == live) return true;
+  return false;
+}
+
 /// Everything one rank keeps while a stage trains. Reads top-down: run() is the loop, the rest are its steps.
 class StageLoop {
  public:
@@ -59,9 +70,9 @@ class StageLoop {
     if (progress_.isFinished()) return;
     StepReporter reporter(task_.name(), progress_.step, settings().steps, settings().batch_size, settings().log_every);
     announce();
+    clock_.start(progress_);  // preparations such as a bank of trajectories are part of the stage's cost
     task_.begin(progress_.step);
     watch_.begin(progress_.step);
-    clock_.start(progress_);
     while (progress_.step < settings().steps) {
       reporter.begin();
       const Control control = step(reporter);
@@ -194,7 +205,7 @@ class StageLoop {
   /// Holds at the step boundary with everything resident. The leader's decisions reach the other ranks by broadcasts, which also
   /// keep their collectives from timing out.
   Control pause() {
-    clock_.update(progress_);
+    clock_.stop(progress_);
     if (worker_.isLeader()) run_.setState(base::RunState::kPaused);
     for (;;) {
       auto code = torch::tensor(static_cast<std::int64_t>(worker_.isLeader() ? run_.waitControl() : Control::kContinue));
@@ -224,7 +235,7 @@ class StageLoop {
     change.key = broadcastText(worker_, change.key);
     change.value = broadcastText(worker_, change.value);
     const auto old_value = base::getValue(config_, change.key);
-    const bool is_live = change.key.find(".training.") != std::string::npos || change.key.rfind("watch.", 0) == 0;
+    const bool is_live = isLiveSetting(change.key);
     const auto applied = !old_value ? base::Result<void>(old_value.error())
                          : is_live  ? base::setValue(config_, change.key, change.value)
                                     : base::Result<void>(base::Error{change.key + " cannot change while the run is going; stop it and start it with " +
@@ -239,17 +250,24 @@ class StageLoop {
   class StageClock {
    public:
     void start(const StageProgress& progress) {
+      is_running_ = true;
       wall_before_ = progress.wall_seconds;
       cpu_before_ = progress.cpu_seconds;
       wall_start_ = std::chrono::steady_clock::now();
       cpu_start_ = core::processCpuSeconds();
     }
+    void stop(StageProgress& progress) {
+      update(progress);
+      is_running_ = false;
+    }
     void update(StageProgress& progress) const {
+      if (!is_running_) return;
       progress.wall_seconds = wall_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start_).count();
       progress.cpu_seconds = cpu_before_ + core::processCpuSeconds() - cpu_start_;
     }
 
    private:
+    bool is_running_ = false;
     double wall_before_ = 0, cpu_before_ = 0, cpu_start_ = 0;
     std::chrono::steady_clock::time_point wall_start_;
   };

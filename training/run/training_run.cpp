@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "core/base/config/config_io.h"
 #include "core/base/events/event_log.h"
@@ -31,6 +32,14 @@ std::int64_t plannedSteps(const base::RunConfig& config, const std::string& stag
   if (stage == "cmt" || stage == "control") return config.cmt.training.steps;
   if (stage == "mean_flow") return config.mean_flow.training.steps;
   return config.evaluation.judge.steps;  // report: the judge is what trains there
+}
+
+/// How this process was called.
+std::vector<std::string> commandLine() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  return words;
 }
 
 base::Result<void> checkDevice(const base::RunConfig& config) {
@@ -145,6 +154,7 @@ void TrainingRun::trainAndReport() {
   base::Environment environment;
   environment.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}};
   environment.devices.assign(num_workers, device.str());
+  environment.command_line = commandLine();
   if (auto written = base::writeEnvironment(folder_.environment(), environment); !written) throw std::runtime_error(written.error().message);
 
   context_->sampling = &sampling_;

@@ -86,6 +86,18 @@ void ProgressBar::showStep(const StepCompleted& event, double now) {
   is_bar_open_ = true;
 }
 
+void ProgressBar::showProgress(const Progress& event, double now) {
+  const bool is_last = event.done >= event.total;
+  const double interval = options_.is_terminal ? options_.seconds_per_redraw : options_.seconds_per_line;
+  if (is_last || now - last_shown_ < interval) return;
+  last_shown_ = now;
+  const std::string text = fmt::format("{}: {:.0f} of {:.0f}", event.what, event.done, event.total);
+  if (!options_.is_terminal) return printLine(text);
+  std::fputs(("\r\033[K" + text).c_str(), out_);
+  std::fflush(out_);
+  is_bar_open_ = true;
+}
+
 void ProgressBar::publish(const EventRecord& record) {
   std::visit(Overloaded{[&](const StageStarted& e) {
                           stage_ = e.stage, total_steps_ = e.total_steps, last_shown_ = -1e300;
@@ -95,11 +107,14 @@ void ProgressBar::publish(const EventRecord& record) {
                         },
                         [&](const StepCompleted& e) { showStep(e, record.unix_seconds); },
                         [&](const MetricsReady& e) {
+                          // A report's dozens of figures follow as a table; a line is for a handful.
+                          if (e.metrics.size() > 8) return printLine(fmt::format("{}: {} figures", e.stage, e.metrics.size()));
                           std::string text;
                           for (const auto& metric : e.metrics)
                             text += fmt::format("  {} {:.4g}", metric.name, metric.value);
                           printLine(fmt::format("{} step {}:{}", e.stage, e.step, text));
                         },
+                        [&](const Progress& e) { showProgress(e, record.unix_seconds); },
                         [&](const StageFinished& e) {
                           printLine(fmt::format("{}: done in {} ({} of CPU time)", e.stage,
                                                 formatDuration(e.wall_seconds), formatDuration(e.cpu_seconds)));

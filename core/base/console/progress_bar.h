@@ -28,6 +28,7 @@ class ProgressBar final : public EventSink {
 
  private:
   void showStep(const StepCompleted& event, double now);
+  void showProgress(const Progress& event, double now);
   void printLine(const std::string& text);
 
   ProgressBarOptions options_;

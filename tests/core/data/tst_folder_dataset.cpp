@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "core/data/dataset.h"
+#include "core/base/formats/png.h"
 #include "core/data/image_io.h"
 #include "tests/support/studio_test.h"
 
@@ -49,7 +50,7 @@ class TestFolderDataset : public QObject {
   void addImages(const std::string& name, int count, std::uint8_t value) {
     std::filesystem::create_directories(root_ / name);
     for (int i = 0; i < count; ++i) {
-      core::writePng(root_ / name / (std::to_string(i) + ".png"), base::Image8(40, 24 + i, value)).value();
+      base::writePng(root_ / name / (std::to_string(i) + ".png"), base::Image8(40, 24 + i, value)).value();
     }
   }
 

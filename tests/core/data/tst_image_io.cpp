@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/data/image_io.h"
 
+#include "core/base/formats/png.h"
+
 #include <png.h>
 
 #include <QTemporaryDir>
@@ -57,7 +59,7 @@ class TestImageIo : public QObject {
  private Q_SLOTS:
   void pngReturnsTheSamePixels() {
     const auto image = smooth(33, 21);
-    core::writePng(path("a.png"), image).value();
+    base::writePng(path("a.png"), image).value();
     QVERIFY(core::readImage(path("a.png")).value() == image);
   }
 
@@ -93,11 +95,11 @@ class TestImageIo : public QObject {
     Image8 noise(64, 64);
     core::CounterRandom random(1, 2, 3);
     for (auto& value : noise.pixels) value = static_cast<std::uint8_t>(random.below(256));
-    core::writePng(path("cut.png"), noise).value();
+    base::writePng(path("cut.png"), noise).value();
     truncate("cut.png");
     expectError("cut.png", "damaged PNG");
     expectError("", "cannot read the image");  // the folder itself
-    QVERIFY(!core::writePng(path("no/such/folder.png"), noise).ok());
+    QVERIFY(!base::writePng(path("no/such/folder.png"), noise).ok());
   }
 
   void tensorsAreClampedAndTruncated() {
