@@ -60,6 +60,8 @@ struct Counting {
 class TestSolvers : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
+
   void gaussianFlowAgreesWithItself() {
     const auto flow = gaussian(0.5);
     const auto z = someNoise();
@@ -71,8 +73,8 @@ class TestSolvers : public QObject {
     const auto slope = (flow.transport(z, t + h, t) - flow.transport(z, t - h, t)) / (2 * h);
     QVERIFY(maxError(flow.velocity(z, t), slope) < 1e-8);
     // Pure noise ends up distributed like the data.
-    const auto x = flow.transport(someNoise(20000), times(20000, 0), times(20000, 1)).select(1, 0);
-    QVERIFY(std::abs(x.mean().item<double>() - 0.7) < 0.01 && std::abs(x.std().item<double>() - 0.5) < 0.01);
+    const auto x = flow.transport(someNoise(1500), times(1500, 0), times(1500, 1)).select(1, 0);
+    QVERIFY(std::abs(x.mean().item<double>() - 0.7) < 0.03 && std::abs(x.std().item<double>() - 0.5) < 0.03);
   }
 
   void convergesWithTheMethodsOrder_data() {
@@ -208,12 +210,12 @@ class TestSolvers : public QObject {
 
   void sdeEndsInTheDataDistribution() {
     const auto flow = gaussian(0.5);
-    const auto z = someNoise(4000);
+    const auto z = someNoise(1000);
     const auto normals = [&](std::int64_t k) {
-      return noise(2, Stream::kSdeNoise, static_cast<std::uint64_t>(k) << 32, 4000, {2, 3, 3}).to(torch::kFloat64);
+      return noise(2, Stream::kSdeNoise, static_cast<std::uint64_t>(k) << 32, 1000, {2, 3, 3}).to(torch::kFloat64);
     };
     for (const auto method : {SdeMethod::kEuler, SdeMethod::kHeun}) {
-      const auto x = solveSde(flow.velocityField(), z, labels(4000), TimeSchedule::withShift(1),
+      const auto x = solveSde(flow.velocityField(), z, labels(1000), TimeSchedule::withShift(1),
                               {.method = method, .diffusion = DiffusionForm::kSigma, .last_step_size = 0.01, .num_steps = 100}, normals)
                          .select(1, 1);
       QVERIFY2(std::abs(x.mean().item<double>() + 1.2) < 0.02, qPrintable(QString::number(x.mean().item<double>())));

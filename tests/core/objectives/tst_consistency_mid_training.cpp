@@ -34,6 +34,8 @@ double secantError(std::int64_t num_steps) {
 class TestConsistencyMidTraining : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
+
   void listsEveryPairInTheDocumentedOrder() {
     Trajectories trajectories{.states = torch::arange(8, kDouble).view({4, 2, 1, 1, 1}), .times = {1, 0.7, 0.3, 0.1}, .y = torch::tensor({5, 6}, torch::kInt64)};
     QCOMPARE(trajectories.numPairs(), std::int64_t{12});

@@ -25,6 +25,8 @@ FlowMatching objective(FlowMatchingOptions options = {.num_classes = 10, .label_
 class TestFlowMatching : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
+
   void isMinimisedByTheExactVelocity() {
     const GaussianFlow flow{.mean = torch::full({1, 1, 1, 1}, 0.7, kDouble), .std = 0.5};
     const auto x = flow.mean + 0.5 * noise(1, Stream::kFirstFree, 0, kBatch, {1, 2, 2}).to(torch::kFloat64);

@@ -72,6 +72,8 @@ struct Recording {
 class TestMeanFlow : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
+
   void exactFlowMapHasNoResidualWithTheJvp() {
     const auto flow = gaussian();
     auto with = options();

@@ -46,6 +46,8 @@ NamedTensors copyOf(const NamedTensors& named) {
 class TestOptimizer : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
+
   void firstStepMovesByTheLearningRate() {
     // From zero moments both bias corrections cancel: the update is lr g / (|g| + eps), after the decay.
     const auto named = parameters();
