@@ -74,8 +74,8 @@ void applyLook(const PaneColors& colors, ImGuiStyle& style) {
   set(ImGuiCol_HeaderHovered, mix(frame, colors.accent, 0.22));
   set(ImGuiCol_HeaderActive, mix(frame, colors.accent, 0.4));
   set(ImGuiCol_CheckMark, colors.accent);
-  set(ImGuiCol_SliderGrab, colors.accent);
-  set(ImGuiCol_SliderGrabActive, mix(colors.accent, colors.text, 0.2));
+  set(ImGuiCol_SliderGrab, mix(frame, colors.accent, 0.45));  // text runs over it
+  set(ImGuiCol_SliderGrabActive, mix(frame, colors.accent, 0.6));
   set(ImGuiCol_ScrollbarBg, colors.window, 0);
   set(ImGuiCol_ScrollbarGrab, colors.border);
   set(ImGuiCol_ScrollbarGrabHovered, colors.muted);

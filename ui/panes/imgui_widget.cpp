@@ -28,7 +28,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kSettleFrames = 2;  // ImGui needs a second frame to place what it measured in the first
+constexpr int kSettleFrames = 3;  // after input ImGui opens a popup, measures it unseen, then shows it
 
 QString tryOpenGl() {
   const QString platform = QGuiApplication::platformName();
@@ -216,18 +216,23 @@ void ImGuiWidget::drawKeyHelp() {
   ImGui::Button("?");
   noteLastItem(QStringLiteral("help"));
   if (!ImGui::IsItemHovered()) return;
+  std::vector<std::pair<QByteArray, QByteArray>> lines;  // keys, what they do
+  for (const KeyBinding& binding : bindings_) {
+    const QByteArray key = QKeySequence(binding.key).toString(QKeySequence::NativeText).toUtf8();
+    if (binding.help.isEmpty() && !lines.empty()) {
+      lines.back().first += ", " + key;
+    } else {
+      lines.emplace_back(key, binding.help.toUtf8());
+    }
+  }
+  float width = 0;
+  for (const auto& [keys, help] : lines) width = std::max(width, ImGui::CalcTextSize(keys.constData()).x);
   ImGui::BeginTooltip();
-  QString keys;
-  for (std::size_t i = 0; i < bindings_.size(); ++i) {
-    const QString key = QKeySequence(bindings_[i].key).toString(QKeySequence::NativeText);
-    keys += keys.isEmpty() ? key : QStringLiteral(", ") + key;
-    if (i + 1 < bindings_.size() && bindings_[i + 1].help.isEmpty()) continue;  // a second key of the same binding
-    std::size_t first = i;
-    while (first > 0 && bindings_[first].help.isEmpty()) --first;
-    ImGui::TextUnformatted(keys.toUtf8().constData());
-    ImGui::SameLine(ImGui::GetFontSize() * 9);
-    ImGui::TextUnformatted(bindings_[first].help.toUtf8().constData());
-    keys.clear();
+  const float left = ImGui::GetCursorPosX();
+  for (const auto& [keys, help] : lines) {
+    ImGui::TextUnformatted(keys.constData());
+    ImGui::SameLine(left + width + ImGui::GetFontSize());
+    ImGui::TextUnformatted(help.constData());
   }
   ImGui::EndTooltip();
 }
@@ -313,6 +318,7 @@ void ImGuiWidget::paintGl() {
   const std::int64_t now = nowNs();
   io.DeltaTime = std::clamp(static_cast<float>((now - last_frame_ns_) * 1e-9), 1e-4F, 1.0F);
   last_frame_ns_ = now;
+  if (!inputs_.empty()) frames_to_settle_ = kSettleFrames;
   const bool has_more_input = feedInput();
 
   ImGui_ImplOpenGL3_NewFrame();

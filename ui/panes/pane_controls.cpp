@@ -119,11 +119,14 @@ StepBarAction drawStepBar(int position, int count, bool is_live, const QString& 
   QString format = elided(text, ImGui::GetContentRegionAvail().x - 8);
   format.replace(QLatin1Char('%'), QStringLiteral("%%"));
   const int last = std::max(0, count - 1);
+  // With one thing saved there is nowhere to slide: the text alone, no grip.
+  if (last == 0) ImGui::PushStyleColor(ImGuiCol_SliderGrab, IM_COL32_BLACK_TRANS);
   if (ImGui::SliderInt("##step", &slid, 0, std::max(1, last), format.toUtf8().constData(),
                        ImGuiSliderFlags_NoInput | ImGuiSliderFlags_AlwaysClamp) &&
       slid != position && slid <= last) {
     action.position = slid;
   }
+  if (last == 0) ImGui::PopStyleColor();
   note(QStringLiteral("step"));
   return action;
 }

@@ -67,8 +67,8 @@ SampleGridPane::SampleGridPane(ImageLoader loader, QWidget* parent) : ImGuiWidge
   bind(Qt::Key_Equal, {}, [this] { zoomBy(kWheelFactor); });
   bind(Qt::Key_Minus, tr("zoom out"), [this] { zoomBy(1 / kWheelFactor); });
   bind(Qt::Key_Up, tr("scroll up"), [this] { scrollBy(-1); });
-  bind(Qt::Key_Down, tr("scroll down"), [this] { scrollBy(1); });
   bind(Qt::Key_PageUp, {}, [this] { scrollBy(-8); });
+  bind(Qt::Key_Down, tr("scroll down"), [this] { scrollBy(1); });
   bind(Qt::Key_PageDown, {}, [this] { scrollBy(8); });
   bind(QKeyCombination(Qt::ShiftModifier, Qt::Key_Left), tr("move the wipe left"),
        [this] { wipe_ = std::max(0.0, wipe_ - 0.05); });
@@ -149,7 +149,8 @@ QString SampleGridPane::kindText(const Kind& kind) const {
   if (kind.what == "two_step") text = tr("Two steps");
   if (kind.what == "teacher") text = tr("Teacher");
   if (kind.what == "reconstruction") return tr("Reconstruction");
-  if (kind.what != "one_step" && kind.what != "two_step") text += tr(" (%n call(s))", nullptr, kind.nfe);
+  if (kind.what != "one_step" && kind.what != "two_step")
+    text = kind.nfe == 1 ? tr("%1 (1 call)").arg(text) : tr("%1 (%2 calls)").arg(text).arg(kind.nfe);
   return kind.is_ema ? text : tr("%1, raw weights").arg(text);
 }
 
@@ -232,9 +233,8 @@ void SampleGridPane::showEntry(int index, bool by_person) {
     shown_ = index;
     const SampleGridEntry* entry = shown();
     setAccessibleDescription(
-        entry
-            ? tr("%1. %2. %n row(s) of samples.", nullptr, entry->rows).arg(kindText(kindOf(*entry)), entryText(*entry))
-            : tr("Sample grids of the run, one row a class. No grid yet."));
+        entry ? tr("%1. %2. Rows: %3.").arg(kindText(kindOf(*entry)), entryText(*entry)).arg(entry->rows)
+              : tr("Sample grids of the run, one row a class. No grid yet."));
     if (entry && by_person) Q_EMIT stepPicked(QString::fromStdString(entry->stage), entry->step);
   }
   requestRedraw();

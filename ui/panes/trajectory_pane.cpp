@@ -135,11 +135,11 @@ void TrajectoryPane::showEntry(int index, bool by_person) {
     shown_ = index;
     knot_ = std::clamp(knot_, 0, std::max(0, numKnots() - 1));
     const base::TrajectoryReady* entry = shown();
-    setAccessibleDescription(
-        entry ? tr("The teacher's path from noise to image: %1, %2, step %3, %n knot(s).", nullptr, numKnots())
-                    .arg(labelText(entry->label), QString::fromStdString(entry->stage))
-                    .arg(entry->step)
-              : tr("The teacher's path from noise to image, knot by knot. No trajectory yet."));
+    setAccessibleDescription(entry ? tr("The teacher's path from noise to image: %1, %2, step %3. Knots: %4.")
+                                         .arg(labelText(entry->label), QString::fromStdString(entry->stage))
+                                         .arg(entry->step)
+                                         .arg(numKnots())
+                                   : tr("The teacher's path from noise to image, knot by knot. No trajectory yet."));
     if (entry && by_person) Q_EMIT stepPicked(QString::fromStdString(entry->stage), entry->step);
   }
   requestRedraw();
@@ -435,7 +435,7 @@ void TrajectoryPane::drawPath(const QRectF& area) {
   drawText(list, area.topLeft(), colors().text, elided(tr("Path in its first two principal components"), area.width()));
   const QRectF frame = area.adjusted(0, line + 4, 0, -line - 4);
   noteItem(QStringLiteral("path"), frame);
-  if (frame.width() < 24 || frame.height() < 24) return;
+  if (frame.width() < 6 * line || frame.height() < 6 * line) return;
   list.AddRectFilled(toVec2(frame.topLeft()), toVec2(frame.bottomRight()), toU32(colors().plot), 3);
   list.AddRect(toVec2(frame.topLeft()), toVec2(frame.bottomRight()), toU32(colors().border), 3);
   const std::size_t count = std::min({entry.pca_x.size(), entry.pca_y.size(), entry.times.size()});
@@ -456,8 +456,8 @@ void TrajectoryPane::drawPath(const QRectF& area) {
   }
   if (x.isEmpty() || y.isEmpty()) return;
   // Equal scales on both axes: the shape of the path is the point.
-  constexpr double kMargin = 14;
-  const QRectF room = frame.adjusted(kMargin, kMargin, -kMargin, -kMargin);
+  const double margin = 2.2 * line;  // the names of the ends go there
+  const QRectF room = frame.adjusted(margin, margin, -margin, -margin);
   const double scale =
       std::min(room.width() / std::max(x.high - x.low, 1e-9), room.height() / std::max(y.high - y.low, 1e-9));
   const QPointF centre((x.low + x.high) / 2, (y.low + y.high) / 2);
@@ -489,16 +489,24 @@ void TrajectoryPane::drawPath(const QRectF& area) {
     list.AddCircleFilled(toVec2(knotAt(current)), 5, toU32(colors().accent));
     list.AddCircle(toVec2(knotAt(current)), 6.5F, toU32(colors().text), 0, 1.5F);
   }
-  // Ends are named on the side where there is room.
-  const auto name = [&](std::size_t i, const QString& text) {
+  // Ends are named beyond the end, where the path is not.
+  const auto name = [&](std::size_t i, std::size_t neighbour, const QString& text) {
     const QPointF at = knotAt(i);
-    const bool is_left = at.x() + 8 + textSize(text).width() > frame.right();
-    const bool is_low = at.y() < frame.center().y();
-    drawText(list, at + QPointF(is_left ? -8 : 8, is_low ? 4 : -4), colors().muted, text,
-             {is_left ? 1.0 : 0.0, is_low ? 0.0 : 1.0});
+    const QPointF way = at - knotAt(neighbour);
+    const double length = std::max(1e-9, std::hypot(way.x(), way.y()));
+    const QSizeF size = textSize(text);
+    QPointF centre_at =
+        at + way / length * 12 + QPointF(way.x() / length * size.width() / 2, way.y() / length * line / 2);
+    const double room_x = frame.width() / 2 - size.width() / 2 - 4;
+    const double room_y = frame.height() / 2 - line / 2 - 2;
+    centre_at.setX(frame.center().x() +
+                   std::clamp(centre_at.x() - frame.center().x(), -room_x, std::max(-room_x, room_x)));
+    centre_at.setY(frame.center().y() +
+                   std::clamp(centre_at.y() - frame.center().y(), -room_y, std::max(-room_y, room_y)));
+    drawText(list, centre_at, colors().muted, text, {0.5, 0.5});
   };
-  name(0, tr("noise"));
-  if (count > 1) name(count - 1, tr("image"));
+  if (count > 1) name(0, 1, tr("noise"));
+  if (count > 1) name(count - 1, count - 2, tr("image"));
   list.PopClipRect();
 
   // Legend under the plot.

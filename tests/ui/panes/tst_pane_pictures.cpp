@@ -84,7 +84,8 @@ class TestPanePictures : public QObject {
     ui::SampleGridPane pane;
     auto entry = gridEntry("mean_flow", 4000, "one_step", 1, emojiGrid(1000, 8, 0.9, 16), 1000, 8);
     std::vector<std::string> names;
-    for (int i = 0; i < 1000; ++i) names.push_back(QStringLiteral("n%1 some kind of terrier, a dog").arg(1440764 + i).toStdString());
+    for (int i = 0; i < 1000; ++i)
+      names.push_back(QStringLiteral("n%1 some kind of terrier, a dog").arg(1440764 + i).toStdString());
     entry.row_labels = std::make_shared<const std::vector<std::string>>(names);
     pane.setEntries({entry});
     takeAll(pane, QStringLiteral("grids_1000"));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <QScreen>
 #include <QSignalSpy>
 #include <latch>
 
@@ -239,6 +240,46 @@ class TestSampleGridPane : public QObject {
     QCOMPARE(pane.shown()->step, 300);
     QTest::keyClick(&pane, Qt::Key_S);
     QCOMPARE(pane.shown()->stage, "teacher");
+  }
+
+  void aChoiceOfTheKindListIsTaken() {
+    SampleGridPane pane;
+    pane.setEntries(emojiRun(3));
+    showPane(pane, {640, 360});
+    pane.grabFrame();
+    const QRectF kind = pane.itemRect(item("kind"));
+    // The list opens below: its second line is the other kind.
+    QTest::mouseClick(&pane, Qt::LeftButton, {}, kind.center().toPoint());
+    pane.grabFrame();
+    const double line = kind.height();
+    QTest::mouseClick(&pane, Qt::LeftButton, {}, (kind.bottomLeft() + QPointF(30, 1.9 * line)).toPoint());
+    pane.grabFrame();
+    QCOMPARE(pane.shown()->what, "two_step");
+    QTest::mouseMove(&pane, QPoint(4, 200));
+    pane.grabFrame();
+    QTest::keyClick(&pane, Qt::Key_Left);
+    QCOMPARE(pane.shown()->what, "two_step");
+  }
+
+  void theListOpensWithoutAnotherMoveOfTheMouse() {
+    SampleGridPane pane;
+    pane.setPalette(lightPalette());
+    pane.setEntries(emojiRun(3));
+    showPane(pane, {640, 360});
+    waitIdle(pane);
+    const QRectF kind = pane.itemRect(item("kind"));
+    const QRectF below(kind.left() + 2, kind.bottom() + 4, kind.width() - 4, 30);
+    const QImage before = pane.grabFrame();
+    QTest::mouseClick(&pane, Qt::LeftButton, {}, kind.center().toPoint());
+    waitIdle(pane);
+    const QImage after = pane.screen()->grabWindow(pane.winId()).toImage();  // as on the screen: draws no frame
+    int num_changed = 0;
+    for (double y = below.top(); y < below.bottom(); ++y) {
+      for (double x = below.left(); x < below.right(); ++x) {
+        num_changed += !isNear(colorAt(before, pane, {x, y}), colorAt(after, pane, {x, y}), 24);
+      }
+    }
+    QVERIFY2(num_changed > 100, qPrintable(QString::number(num_changed)));
   }
 
   void saysWhichCellWasClicked() {
