@@ -43,6 +43,9 @@ std::string caseName(const std::string& folder) {
 class TestGolden : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  // Toy sizes: more threads only wait for each other, and on a busy machine for minutes.
+  void initTestCase() { torch::set_num_threads(1); }
+
   void hasARunnerAndAFolderForEveryRequiredCase() {
     std::set<std::string> present;
     for (const auto& folder : caseFolders()) present.insert(caseName(folder));
