@@ -132,31 +132,36 @@ class TestConfigIo : public QObject {
     }
     QVERIFY(!schemaSections().empty());
   }
-  void demoPresetGivesEveryKeyAndTheMeasuredRecipe() {
-    const auto path = resourcePath("presets/demo.yaml");
-    QVERIFY(path.ok());
-    std::ifstream stream(*path);
-    const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    const auto demo = loadConfig("demo");
-    QVERIFY2(demo.ok(), demo.ok() ? "" : demo.error().message.c_str());
-    QCOMPARE(demo->cmt.training.steps, std::int64_t{900});
-    QCOMPARE(demo->cmt.bank_refresh_every, std::int64_t{450});
-    QCOMPARE(demo->mean_flow.training.lr, 5e-5);
-    QCOMPARE(demo->mean_flow.ratio_r_less_than_t, 0.75);
-    QCOMPARE(demo->teacher.time.shift, 3.0);
-    QCOMPARE(demo->teacher.model.num_heads, (std::vector<std::int64_t>{4, 4}));
-    // Moving every default must leave the demo unchanged: count its keys instead of trusting the eye.
-    std::size_t num_keys = 0;
-    for (std::size_t at = 0; at < text.size();) {
-      const auto end = text.find('\n', at);
-      const auto line = text.substr(at, end - at);
-      const auto colon = line.find(": ");
-      const auto hash = line.find('#');
-      const auto value = colon == std::string::npos ? std::string::npos : line.find_first_not_of(' ', colon + 1);
-      if (line[0] != '#' && value != std::string::npos && value != hash) ++num_keys;
-      at = end + 1;
+  void demoPresetsGiveEveryKeyAndTheRecipesShape() {
+    for (const std::string name : {"demo", "demo-quick"}) {
+      const auto path = resourcePath("presets/" + name + ".yaml");
+      QVERIFY(path.ok());
+      std::ifstream stream(*path);
+      const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+      const auto demo = loadConfig(name);
+      QVERIFY2(demo.ok(), demo.ok() ? "" : demo.error().message.c_str());
+      // What the recipe stands on: most samples with r < t, distillation far gentler than mid-training, and one guidance for
+      // all who look at the teacher.
+      QCOMPARE(demo->mean_flow.ratio_r_less_than_t, 0.75);
+      QVERIFY(demo->mean_flow.training.lr * 10 < demo->cmt.training.lr);
+      QCOMPARE(demo->mean_flow.guidance.scale, demo->cmt.guidance.scale);
+      QCOMPARE(demo->evaluation.guidance_scale, demo->cmt.guidance.scale);
+      QCOMPARE(demo->teacher.time.shift, 3.0);
+      QCOMPARE(demo->teacher.model.num_heads, (std::vector<std::int64_t>{4, 4}));
+      QCOMPARE(demo->stages.back(), std::string("report"));
+      // Moving every default must leave the demo unchanged: count its keys instead of trusting the eye.
+      std::size_t num_keys = 0;
+      for (std::size_t at = 0; at < text.size();) {
+        const auto end = text.find('\n', at);
+        const auto line = text.substr(at, end - at);
+        const auto colon = line.find(": ");
+        const auto hash = line.find('#');
+        const auto value = colon == std::string::npos ? std::string::npos : line.find_first_not_of(' ', colon + 1);
+        if (line[0] != '#' && value != std::string::npos && value != hash) ++num_keys;
+        at = end + 1;
+      }
+      QCOMPARE(num_keys, schema().size());
     }
-    QCOMPARE(num_keys, schema().size());
   }
   void unknownPresetListsTheKnownOnes() {
     const auto config = loadConfig("dmeo");
