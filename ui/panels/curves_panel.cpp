@@ -536,7 +536,13 @@ void CurvesPanel::refreshData() {
       chart.rect->axis(QCPAxis::atLeft)->setRange(low / 1.15, high * 1.15);
     } else {
       const double pad = high > low ? 0.06 * (high - low) : std::max(std::abs(high) * 0.1, 1e-12);
-      chart.rect->axis(QCPAxis::atLeft)->setRange(low - pad, high + pad);
+      auto* axis = chart.rect->axis(QCPAxis::atLeft);
+      axis->setRange(low - pad, high + pad);
+      // A nearly constant curve, such as an adaptively weighted loss, needs more digits for its ticks to differ.
+      const double size = std::max(std::abs(low - pad), std::abs(high + pad));
+      const double span = high - low + 2 * pad;
+      const int digits = span > 0 && size > 0 ? static_cast<int>(std::ceil(std::log10(size / span))) + 2 : 4;
+      axis->setNumberPrecision(std::clamp(digits, 4, 10));
     }
   }
   refreshMarks();
