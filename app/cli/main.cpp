@@ -4,6 +4,7 @@
 #include <CLI/Formatter.hpp>
 #include <exception>
 #include <iostream>
+#include <string>
 
 #include "app/cli/commands.h"
 
@@ -24,7 +25,12 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::cerr << "error: " << error.what() << " (meanflow --help tells more)\n";
+    std::string what = error.what();
+    if (app.get_subcommands().empty() && !app.remaining().empty()) {  // "a subcommand is required" would not say what is wrong
+      what = "there is no command '" + app.remaining().front() + "'; there are";
+      for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) what += " " + command->get_name();
+    }
+    std::cerr << "error: " << what << " (meanflow --help tells more)\n";
     return kUsage;
   }
   try {

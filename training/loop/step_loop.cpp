@@ -73,6 +73,9 @@ class StageLoop {
     clock_.start(progress_);  // preparations such as a bank of trajectories are part of the stage's cost
     task_.begin(progress_.step);
     watch_.begin(progress_.step);
+    // What was asked for while data and networks were prepared holds before the first step, a pause above all.
+    for (auto control = agree(&RunContext::pollControl); control != Control::kContinue; control = agree(&RunContext::pollControl))
+      obey(control, reporter);
     while (progress_.step < settings().steps) {
       reporter.begin();
       const Control control = step(reporter);
@@ -180,12 +183,20 @@ class StageLoop {
     clock_.update(progress_);
     if (!worker_.isLeader()) return;
     const auto saved = store_.save(state(), progress_, settings().keep_checkpoints);
+    if (!saved && saved.error().kind == base::ErrorKind::kDiverged) throw Diverged(saved.error().message);
     if (!saved) throw std::runtime_error(saved.error().message);
     run_.publish(base::CheckpointSaved{task_.name(), progress_.step, saved->relative_path, saved->bytes, saved->seconds});
   }
 
+  /// The leader's decision, made by `decide`, on every rank.
+  Control agree(Control (RunContext::*decide)()) {
+    auto code = torch::tensor(static_cast<std::int64_t>(worker_.isLeader() ? (run_.*decide)() : Control::kContinue));
+    worker_.broadcast(code);
+    return static_cast<Control>(code.item<std::int64_t>());
+  }
+
   void obey(Control control, StepReporter& reporter) {
-    if (control == Control::kPause) control = pause();
+    if (control == Control::kPause) control = pause(reporter);
     switch (control) {
       case Control::kSaveNow: return save();
       case Control::kChangeSetting: return changeSetting(reporter);
@@ -204,17 +215,15 @@ class StageLoop {
 
   /// Holds at the step boundary with everything resident. The leader's decisions reach the other ranks by broadcasts, which also
   /// keep their collectives from timing out.
-  Control pause() {
+  Control pause(StepReporter& reporter) {
     clock_.stop(progress_);
     if (worker_.isLeader()) run_.setState(base::RunState::kPaused);
     for (;;) {
-      auto code = torch::tensor(static_cast<std::int64_t>(worker_.isLeader() ? run_.waitControl() : Control::kContinue));
-      worker_.broadcast(code);
-      const auto control = static_cast<Control>(code.item<std::int64_t>());
+      const auto control = agree(&RunContext::waitControl);
       if (control == Control::kSaveNow) {
         save();
       } else if (control == Control::kChangeSetting) {
-        applySetting();
+        changeSetting(reporter);
       } else if (control != Control::kPause) {  // kContinue: go on; or one of the two ways to stop
         clock_.start(progress_);
         if (worker_.isLeader() && control == Control::kContinue) run_.setState(base::RunState::kRunning);

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "core/base/config/config_io.h"
 #include "core/base/events/event_log.h"
 #include "core/base/formats/png.h"
 #include "core/base/run/atomic_file.h"
@@ -29,6 +31,20 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kPiece = 125;          // samples of one piece of work
 constexpr std::uint64_t kReportNoise = 1ull << 40;  // noise numbers apart from those of grids and live pictures
 constexpr int kGridScale = 3;
+
+fs::path scoredFromFile(const base::RunFolder& folder) { return folder.stage("report") / "scored_from.json"; }
+
+/// Everything the scores follow from: settings, and which checkpoints (their training time tells a retrained stage apart).
+std::string scoredFrom(const base::RunConfig& config, const base::RunFolder& folder) {
+  nlohmann::ordered_json root;
+  for (const auto& field : base::schema())
+    if (field.key == "seed" || field.key.starts_with("data.") || field.key.starts_with("evaluation."))
+      root["settings"][field.key] = base::getValue(config, field.key).value();
+  for (const char* stage : {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control"})
+    if (const auto progress = CheckpointStore(folder, stage).newestProgress())
+      root["checkpoints"][stage] = {{"step", progress->step}, {"wall_seconds", progress->wall_seconds}};
+  return root.dump(2) + "\n";
+}
 
 /// A piece of work: latents of one row (or of the fine reference solution), or training the judge.
 struct Piece {
@@ -75,9 +91,13 @@ class Scoring {
         while (control == Control::kPause || control == Control::kSaveNow || control == Control::kChangeSetting) control = workspace_.run().waitControl();
         if (control == Control::kContinue) workspace_.run().setState(base::RunState::kRunning);
       }
-      if (control == Control::kStopAndSave || control == Control::kDiscard) board_.is_stopped = true;
+      if (control == Control::kStopAndSave || control == Control::kDiscard) {
+        workspace_.run().setState(base::RunState::kStopping);
+        board_.is_discarded = control == Control::kDiscard;
+        board_.is_stopped = true;
+      }
     }
-    if (board_.is_stopped) throw RunInterrupted{true};
+    if (board_.is_stopped) throw RunInterrupted{!board_.is_discarded};
   }
 
   void makeLatents() {
@@ -276,6 +296,8 @@ class Scoring {
     const auto folder = run.folder().stage("report");
     writeGrids(folder);
     if (auto written = writeReport(figures_, folder); !written) throw std::runtime_error(written.error().message);
+    if (auto written = base::writeFileAtomically(scoredFromFile(run.folder()), scoredFrom(config_, run.folder())); !written)
+      throw std::runtime_error(written.error().message);
     publishMetrics();
   }
 
@@ -354,6 +376,11 @@ class Scoring {
 };
 
 }  // namespace
+
+bool isScored(const base::RunConfig& config, const base::RunFolder& folder) {
+  const auto scored = base::readFile(scoredFromFile(folder), 1 << 20);
+  return scored && fs::exists(folder.stage("report") / "report.json") && *scored == scoredFrom(config, folder);
+}
 
 void scoreRun(Workspace& workspace, ScoringBoard& board) { Scoring(workspace, board).run(); }
 

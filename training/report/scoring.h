@@ -14,9 +14,12 @@ namespace meanflow::training {
 struct ScoringBoard {
   std::atomic<std::int64_t> next_piece{0};
   std::atomic<std::int64_t> num_done{0};
-  std::atomic<bool> is_stopped{false};
+  std::atomic<bool> is_stopped{false}, is_discarded{false};
   std::shared_ptr<core::Judge> judge;  ///< Set by the worker that trains it.
 };
+
+/// Whether report/ already holds the scores of the newest checkpoints under the present data and evaluation settings.
+bool isScored(const base::RunConfig& config, const base::RunFolder& folder);
 
 /// The report stage: trains the judge, makes the samples of every row, scores them, writes report/report.{json,md,txt} and the
 /// grids. All ranks call it together. Throws RunInterrupted when a command stops the run (scoring starts over next time).

@@ -61,6 +61,14 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
                                                                 std::vector<std::shared_ptr<base::EventSink>> sinks) {
   core::initialiseTorch();
   const fs::path path = request.run_folder;
+  const auto open = [&](base::RunFolder folder, base::RunConfig config, bool is_resumed) -> base::Result<std::unique_ptr<TrainingRun>> {
+    try {
+      return std::unique_ptr<TrainingRun>(
+          new TrainingRun(std::move(folder), std::move(config), is_resumed, request.start_paused, std::move(sinks)));
+    } catch (const std::exception& error) {  // the record cannot be written
+      return base::Error{error.what()};
+    }
+  };
   const bool is_resumed = base::RunFolder::isRunFolder(path);
   if (is_resumed) {
     auto folder = base::RunFolder::open(path);
@@ -73,8 +81,7 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
     if (auto usable = checkDevice(*config); !usable) return usable.error();
     if (auto swept = folder->sweepTemporaries(); !swept) return swept.error();
     if (auto written = base::writeFileAtomically(folder->config(), base::toYaml(*config)); !written) return written.error();
-    return std::unique_ptr<TrainingRun>(
-        new TrainingRun(std::move(*folder), std::move(*config), true, request.start_paused, std::move(sinks)));
+    return open(std::move(*folder), std::move(*config), true);
   }
   if (request.config.empty())
     return base::Error{path.string() + " is not a run folder (it has no config.yaml); name a configuration to start a new run there",
@@ -84,8 +91,7 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
   if (auto usable = checkDevice(*config); !usable) return usable.error();
   auto folder = base::RunFolder::create(path, *config);
   if (!folder) return folder.error();
-  return std::unique_ptr<TrainingRun>(
-      new TrainingRun(std::move(*folder), std::move(*config), false, request.start_paused, std::move(sinks)));
+  return open(std::move(*folder), std::move(*config), false);
 }
 
 TrainingRun::TrainingRun(base::RunFolder folder, base::RunConfig config, bool is_resumed, bool start_paused,
@@ -166,7 +172,8 @@ void TrainingRun::trainAndReport() {
     for (const auto& stage : config_.stages) {
       if (worker.isLeader()) context_->setStage(stage);
       if (stage == "report") {
-        scoreRun(workspace, *board);
+        // A finished run that is started again keeps its report: scoring is minutes, and its times would be counted twice.
+        if (!isScored(workspace.config(), folder_)) scoreRun(workspace, *board);
       } else {
         const auto task = makeStageTask(stage, workspace);
         runStage(*task, workspace.config(), worker, *context_);

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `meanflow` as a person or a batch system uses it: exit codes, messages, signals.
+#include <signal.h>
+
+#include <QDir>
+#include <QFile>
+#include <QProcess>
+#include <QRegularExpression>
+#include <QTemporaryDir>
+#include <filesystem>
+
+#include "core/base/formats/png.h"
+#include "core/base/run/atomic_file.h"
+#include "core/base/run/run_folder.h"
+#include "tests/support/studio_test.h"
+#include "tests/training/run/tiny_preset.h"
+
+using namespace meanflow;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kPatienceMs = 120'000;
+
+struct Answer {
+  int code = -1;
+  QString out, err;
+};
+
+Answer call(const QStringList& arguments) {
+  QProcess process;
+  process.start(MEANFLOW_PROGRAM, arguments);
+  Answer answer;
+  if (!process.waitForFinished(kPatienceMs)) {
+    process.kill();
+    process.waitForFinished();
+    answer.err = "it did not end";
+    return answer;
+  }
+  answer.code = process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -2;
+  answer.out = QString::fromUtf8(process.readAllStandardOutput());
+  answer.err = QString::fromUtf8(process.readAllStandardError());
+  return answer;
+}
+
+/// Starts `process` and waits until it has reported step `step` of `stage`.
+bool startAndWaitFor(QProcess& process, const QStringList& arguments, const QString& stage, int step) {
+  process.start(MEANFLOW_PROGRAM, arguments);
+  QByteArray out;
+  while (process.state() != QProcess::NotRunning) {
+    if (!process.waitForReadyRead(kPatienceMs)) return false;
+    out += process.readAllStandardOutput();
+    for (const auto& line : out.split('\n'))
+      if (line.contains("\"step_completed\"") && line.contains(("\"" + stage + "\"").toUtf8()) &&
+          line.contains(("\"step\":" + QString::number(step) + ",").toUtf8()))
+        return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+class TestCli : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void initTestCase() {
+    preset_ = QString::fromStdString(testing::writeTinyPreset(root()));
+    const auto answer = call({"train", preset_, "--out", run("whole")});
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+  }
+
+  void helpNamesTheSubcommandsAndExitCodes() {
+    const auto answer = call({"--help"});
+    QCOMPARE(answer.code, 0);
+    for (const char* word : {"demo", "train", "sample", "control", "inspect", "75"}) QVERIFY2(answer.out.contains(word), word);
+    for (const char* command : {"demo", "train", "sample", "control", "inspect"}) {
+      const auto help = call({command, "--help"});
+      QCOMPARE(help.code, 0);
+      QVERIFY2(help.out.contains("--help"), command);
+    }
+  }
+
+  void theVersionIsPrinted() {
+    const auto answer = call({"--version"});
+    QCOMPARE(answer.code, 0);
+    QVERIFY2(QRegularExpression("^\\d+\\.\\d+\\.\\d+\\s*$").match(answer.out).hasMatch(), qPrintable(answer.out));
+  }
+
+  void badUsageExitsWithTwo_data() {
+    QTest::addColumn<QStringList>("arguments");
+    QTest::addColumn<QStringList>("in_message");
+    QTest::newRow("no subcommand") << QStringList{} << QStringList{"subcommand"};
+    QTest::newRow("unknown subcommand") << QStringList{"trian"} << QStringList{"'trian'", "demo train", "--help"};
+    QTest::newRow("unknown option") << QStringList{"train", "PRESET", "--fast"} << QStringList{"--fast"};
+    QTest::newRow("no such preset") << QStringList{"train", "dmo", "--out", "RUN"} << QStringList{"dmo"};
+    QTest::newRow("typo in an override") << QStringList{"train", "PRESET", "teacher.training.stps=3", "--out", "RUN"}
+                                         << QStringList{"teacher.training.stps", "teacher.training.steps"};
+    QTest::newRow("value out of range") << QStringList{"train", "PRESET", "teacher.training.lr=-1", "--out", "RUN"} << QStringList{"teacher.training.lr"};
+    QTest::newRow("inspect a folder that is no run") << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};
+    QTest::newRow("inspect nothing") << QStringList{"inspect", "RUN"} << QStringList{"does not exist"};
+    QTest::newRow("class out of range") << QStringList{"sample", "WHOLE", "--class", "99", "--out", "PNG"} << QStringList{"class 99", "3 classes", "disc"};
+    QTest::newRow("class name unknown") << QStringList{"sample", "WHOLE", "--class", "dics", "--out", "PNG"} << QStringList{"dics", "across, disc, down"};
+    QTest::newRow("count zero") << QStringList{"sample", "WHOLE", "--count", "0", "--out", "PNG"} << QStringList{"--count"};
+    QTest::newRow("sample a folder that is no run") << QStringList{"sample", "FOLDER", "--out", "PNG"} << QStringList{"not a run folder"};
+    QTest::newRow("control: unknown command") << QStringList{"control", "WHOLE", "puase"} << QStringList{"puase"};
+  }
+  void badUsageExitsWithTwo() {
+    QFETCH(QStringList, arguments);
+    QFETCH(const QStringList, in_message);
+    QDir().mkpath(run("no_run"));
+    arguments.replaceInStrings(QRegularExpression("^PRESET$"), preset_).replaceInStrings(QRegularExpression("^RUN$"), run("never_made"));
+    arguments.replaceInStrings(QRegularExpression("^WHOLE$"), run("whole")).replaceInStrings(QRegularExpression("^FOLDER$"), run("no_run"));
+    arguments.replaceInStrings(QRegularExpression("^PNG$"), run("never_made.png"));
+    const auto answer = call(arguments);
+    QVERIFY2(answer.code == 2, qPrintable(QStringLiteral("%1: %2").arg(answer.code).arg(answer.err)));
+    for (const auto& part : in_message) QVERIFY2(answer.err.contains(part), qPrintable(answer.err));
+    QVERIFY2(!answer.err.contains("terminate"), qPrintable(answer.err));
+    QVERIFY(!QFile::exists(run("never_made")) && !QFile::exists(run("never_made.png")));
+  }
+
+  void aTypoInAConfigurationIsNamedWithFileLineAndTheNearestKey() {
+    const auto typo = root() / "typo.yaml";
+    base::writeFileAtomically(typo, "seed: 1\nteacher:\n  training:\n    warmup_step: 3\n").value();
+    const auto answer = call({"train", QString::fromStdString(typo.string()), "--out", run("never_made")});
+    QCOMPARE(answer.code, 2);
+    QVERIFY2(answer.err.contains(QString::fromStdString(typo.string()) + ":4"), qPrintable(answer.err));
+    QVERIFY2(answer.err.contains("warmup_steps"), qPrintable(answer.err));
+    QVERIFY(!QFile::exists(run("never_made")));
+  }
+
+  void inspectTellsWhatARunHolds() {
+    const auto text = call({"inspect", run("whole")});
+    QCOMPARE(text.code, 0);
+    for (const char* word : {"finished", "encoder", "mean_flow", "step_00000006"}) QVERIFY2(text.out.contains(word), qPrintable(text.out));
+    const auto checkpoint = call({"inspect", run("whole") + "/mean_flow/checkpoints/step_00000006"});
+    QCOMPARE(checkpoint.code, 0);
+    QVERIFY2(checkpoint.out.contains("0 of them not finite"), qPrintable(checkpoint.out));
+  }
+
+  void aTruncatedWeightFileIsNamedAndExitsWithOne() {
+    const auto file = root() / "half.safetensors";
+    fs::copy_file(fs::path(run("whole").toStdString()) / "teacher/checkpoints/step_00000010/model.safetensors", file);
+    fs::resize_file(file, fs::file_size(file) / 2);
+    const auto answer = call({"inspect", QString::fromStdString(file.string())});
+    QVERIFY2(answer.code == 1, qPrintable(answer.err));
+    QVERIFY2(answer.err.contains("half.safetensors"), qPrintable(answer.err));
+  }
+
+  void samplingWritesTheGridAndHowItWasMade() {
+    const auto answer = call({"sample", run("whole"), "--class", "disc,0", "--count", "3", "--nfe", "2", "--seed", "5", "--scale", "2", "--out", run("grid.png")});
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    base::PngTexts texts;
+    const auto grid = base::readPng(run("grid.png").toStdString(), &texts);
+    QVERIFY(grid.ok());
+    QCOMPARE(grid->width, 3 * 32);
+    QCOMPARE(grid->height, 2 * 32);
+    QCOMPARE(texts.at("classes"), std::string("1,1,1,0,0,0"));
+    QCOMPARE(texts.at("nfe"), std::string("2"));
+    QCOMPARE(texts.at("seed"), std::string("5"));
+  }
+
+  void aKilledRunGoesOnWithTheSameCommand() {
+    const QStringList command = {"train", preset_, "--json", "--out", run("killed")};
+    QProcess process;
+    QVERIFY(startAndWaitFor(process, command, "teacher", 5));
+    QVERIFY(::kill(static_cast<pid_t>(process.processId()), SIGKILL) == 0);
+    process.waitForFinished();
+    QCOMPARE(process.exitStatus(), QProcess::CrashExit);
+    const auto answer = call(command);
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    QCOMPARE(finalWeights("killed"), finalWeights("whole"));
+  }
+
+  void aTerminatedRunIsSavedAndGoesOnWithTheSameCommand() {
+    const QStringList command = {"train", preset_, "--json", "--out", run("terminated")};
+    QProcess process;
+    QVERIFY(startAndWaitFor(process, command, "encoder", 2));
+    process.terminate();
+    QVERIFY(process.waitForFinished(kPatienceMs));
+    QCOMPARE(process.exitStatus(), QProcess::NormalExit);
+    QCOMPARE(process.exitCode(), 75);
+    QVERIFY(QString::fromUtf8(process.readAllStandardError()).contains("goes on"));
+    const auto answer = call(command);
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    QCOMPARE(finalWeights("terminated"), finalWeights("whole"));
+  }
+
+  void aDivergedRunExitsWithThree() {
+    // Decay times rate is 100, so the weights grow by 99 a step whatever the gradients say.
+    const auto answer = call({"train", preset_, "teacher.training.lr=10", "teacher.training.weight_decay=10", "teacher.training.warmup_steps=0", "teacher.training.schedule=constant",
+                              "teacher.training.steps=60", "teacher.training.checkpoint_every=100", "--out", run("diverged")});
+    QVERIFY2(answer.code == 3, qPrintable(QStringLiteral("%1: %2").arg(answer.code).arg(answer.err.right(600))));
+    QVERIFY2(answer.err.contains("teacher diverged at step"), qPrintable(answer.err));
+  }
+
+  void commandsToARunThatIsNotGoingAreRefused() {
+    const auto answer = call({"control", run("whole"), "pause"});
+    QCOMPARE(answer.code, 1);
+    QVERIFY2(answer.err.contains("is not being trained now"), qPrintable(answer.err));
+  }
+
+  void aPausedStartWaitsForTheInboxBeforeTheFirstStep() {
+    QProcess process;
+    process.start(MEANFLOW_PROGRAM, {"train", preset_, "--json", "--start-paused", "--out", run("paused")});
+    QByteArray out;
+    while (!out.contains("\"paused\"") && process.waitForReadyRead(kPatienceMs)) out += process.readAllStandardOutput();
+    QVERIFY(out.contains("\"paused\""));
+    QCOMPARE(call({"control", run("paused"), "stop"}).code, 0);
+    QVERIFY(process.waitForFinished(kPatienceMs));
+    QCOMPARE(process.exitCode(), 75);
+    out += process.readAllStandardOutput();
+    QVERIFY2(!out.contains("\"images_seen\""), out.right(2000).constData());  // no step was reported
+  }
+
+ private:
+  fs::path root() const { return temporary_.path().toStdString(); }
+  QString run(const QString& name) const { return temporary_.filePath(name); }
+  QByteArray finalWeights(const QString& name) const {
+    QFile file(run(name) + "/mean_flow/checkpoints/step_00000006/ema.safetensors");
+    return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray(name.toUtf8() + " has no final weights");
+  }
+
+  QTemporaryDir temporary_;
+  QString preset_;
+};
+STUDIO_TEST(TestCli)
+#include "tst_cli.moc"
