@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/loop/step_loop.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -157,13 +158,18 @@ class StageLoop {
     }
     const core::LossTerms terms = task_.loss(k, positions);
     (terms.loss * weight).backward();
-    if (scalar_names_.empty()) {
-      scalar_names_.push_back("loss");
-      for (const auto& [name, value] : terms.scalars) scalar_names_.push_back(name);
-    }
+    if (scalar_names_.empty()) nameScalars(terms);
     std::vector<double> scalars = {terms.loss.item<double>() * weight};
     for (const auto& [name, value] : terms.scalars) scalars.push_back(value.item<double>() * weight);
     return scalars;
+  }
+
+  /// What is differentiated may be weighted beyond recognition (MeanFlow's adaptive weight holds it near 1): where an objective
+  /// gives its mean squared error, that is the `loss` people see, and the other is the `objective`.
+  void nameScalars(const core::LossTerms& terms) {
+    const bool has_mse = std::any_of(terms.scalars.begin(), terms.scalars.end(), [](const auto& scalar) { return scalar.first == "mse"; });
+    scalar_names_.push_back(has_mse ? "objective" : "loss");
+    for (const auto& [name, value] : terms.scalars) scalar_names_.push_back(name == "mse" ? "loss" : name);
   }
 
   std::string describeDivergence(std::int64_t step, double loss, double grad_norm) const {

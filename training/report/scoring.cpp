@@ -12,6 +12,7 @@
 #include "core/base/run/atomic_file.h"
 #include "core/checkpoint/tensor_file.h"
 #include "core/data/image_io.h"
+#include "core/device/device.h"
 #include "core/evaluation/class_accuracy.h"
 #include "core/evaluation/frechet.h"
 #include "core/evaluation/psnr.h"
@@ -71,11 +72,17 @@ class Scoring {
 
   void run() {
     const torch::InferenceMode guard;
+    const auto wall_start = std::chrono::steady_clock::now();
+    const double cpu_start = core::processCpuSeconds();
+    if (isLeader()) workspace_.run().publish(base::StageStarted{"report", 0, 1, 0});
     makeLatents();
     gatherFeatures();
     measureLatentErrors();
     const auto psnr = measurePsnr();
-    if (workspace_.worker().isLeader()) write(psnr);
+    if (!isLeader()) return;
+    write(psnr);
+    workspace_.run().publish(base::StageFinished{"report", 1, std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count(),
+                                                 core::processCpuSeconds() - cpu_start});
   }
 
  private:

@@ -31,7 +31,7 @@ std::int64_t plannedSteps(const base::RunConfig& config, const std::string& stag
   if (stage == "teacher") return config.teacher.training.steps;
   if (stage == "cmt" || stage == "control") return config.cmt.training.steps;
   if (stage == "mean_flow") return config.mean_flow.training.steps;
-  return config.evaluation.judge.steps;  // report: the judge is what trains there
+  return 1;  // report
 }
 
 /// How this process was called.

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <sched.h>
 
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -73,7 +74,20 @@ std::pair<std::int64_t, std::int64_t> Worker::share(std::int64_t total) const {
   return {total * rank_ / size_, total * (rank_ + 1) / size_};
 }
 
+namespace {
+/// c10d's flight recorder keeps one unguarded map a process: ranks that are threads of one process corrupt it (seen as a crash in
+/// FlightRecorder::recordWithResetEnabled). It is read from the environment once, at the first collective.
+void switchFlightRecorderOff() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/1);
+    setenv("TORCH_NCCL_TRACE_BUFFER_SIZE", "0", 1);
+  });
+}
+}  // namespace
+
 void runWorkers(int num_workers, torch::Device device, const std::function<void(Worker&)>& body) {
+  switchFlightRecorderOff();
   const auto store = c10::make_intrusive<c10d::HashStore>();
   std::mutex mutex;
   std::exception_ptr first_failure;

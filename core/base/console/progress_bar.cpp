@@ -101,6 +101,7 @@ void ProgressBar::showProgress(const Progress& event, double now) {
 void ProgressBar::publish(const EventRecord& record) {
   std::visit(Overloaded{[&](const StageStarted& e) {
                           stage_ = e.stage, total_steps_ = e.total_steps, last_shown_ = -1e300;
+                          if (e.num_parameters == 0) return printLine(e.stage + ": started");
                           printLine(fmt::format("{}: {} steps, {:.2f} M parameters{}", e.stage, e.total_steps,
                                                 static_cast<double>(e.num_parameters) / 1e6,
                                                 e.step > 0 ? fmt::format(", continuing at step {}", e.step) : ""));

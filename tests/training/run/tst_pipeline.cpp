@@ -103,6 +103,7 @@ class TestPipeline : public QObject {
     const std::map<std::string, std::int64_t> steps = {{"encoder", 8}, {"decoder", 8}, {"teacher", 10}, {"cmt", 6}, {"mean_flow", 6}};
     std::vector<std::string> finished;
     for (const auto& event : whole_.listener->all<base::StageFinished>()) {
+      if (event.stage == "report") continue;  // not trained
       finished.push_back(event.stage);
       QCOMPARE(event.step, steps.at(event.stage));
     }
