@@ -105,6 +105,20 @@ class StageLoop {
       for (const auto& text : warnings) run_.log("warn", text);
     if (found) progress_ = *found;
     progress_.total_steps = settings().steps;
+    shareStart();
+  }
+
+  /// Every rank starts from the leader's weights, whatever its own start was: averaged gradients of different networks teach
+  /// nothing.
+  void shareStart() {
+    if (worker_.size() == 1) return;
+    const torch::NoGradGuard no_grad;
+    for (auto& [name, tensor] : parameters_) worker_.broadcast(tensor);
+    if (progress_.step > 0) return;  // averages and moments came from the same checkpoint
+    for (const auto& [name, average] : ema_.averages()) {
+      auto shared = average;
+      worker_.broadcast(shared);
+    }
   }
 
   void announce() {

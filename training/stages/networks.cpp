@@ -13,11 +13,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// LibTorch's default generator is one for all threads: seeding and building happen under a lock.
+/// LibTorch's default generator is one for all threads: seeding and building happen under one lock for all networks. (A static
+/// inside the template would be one lock a kind of network.)
+std::mutex& generatorMutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 template <class Build>
 auto withSeed(const base::RunConfig& config, const std::string& what, Build build) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(generatorMutex());
   torch::manual_seed(static_cast<std::uint64_t>(stageSeed(static_cast<std::uint64_t>(config.seed), "init " + what)));
   return build();
 }
