@@ -81,7 +81,6 @@ void switchFlightRecorderOff() {
   static std::once_flag once;
   std::call_once(once, [] {
     setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/1);
-    setenv("TORCH_NCCL_TRACE_BUFFER_SIZE", "0", 1);
   });
 }
 }  // namespace
