@@ -73,7 +73,8 @@ class TestCli : public QObject {
   void helpNamesTheSubcommandsAndExitCodes() {
     const auto answer = call({"--help"});
     QCOMPARE(answer.code, 0);
-    for (const char* word : {"demo", "train", "sample", "control", "inspect", "75"}) QVERIFY2(answer.out.contains(word), word);
+    for (const char* word : {"demo", "train", "sample", "control", "inspect", "75"})
+      QVERIFY2(answer.out.contains(word), word);
     for (const char* command : {"demo", "train", "sample", "control", "inspect"}) {
       const auto help = call({command, "--help"});
       QCOMPARE(help.code, 0);
@@ -96,21 +97,29 @@ class TestCli : public QObject {
     QTest::newRow("no such preset") << QStringList{"train", "dmo", "--out", "RUN"} << QStringList{"dmo"};
     QTest::newRow("typo in an override") << QStringList{"train", "PRESET", "teacher.training.stps=3", "--out", "RUN"}
                                          << QStringList{"teacher.training.stps", "teacher.training.steps"};
-    QTest::newRow("value out of range") << QStringList{"train", "PRESET", "teacher.training.lr=-1", "--out", "RUN"} << QStringList{"teacher.training.lr"};
-    QTest::newRow("inspect a folder that is no run") << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};
+    QTest::newRow("value out of range") << QStringList{"train", "PRESET", "teacher.training.lr=-1", "--out", "RUN"}
+                                        << QStringList{"teacher.training.lr"};
+    QTest::newRow("inspect a folder that is no run")
+        << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};
     QTest::newRow("inspect nothing") << QStringList{"inspect", "RUN"} << QStringList{"does not exist"};
-    QTest::newRow("class out of range") << QStringList{"sample", "WHOLE", "--class", "99", "--out", "PNG"} << QStringList{"class 99", "3 classes", "disc"};
-    QTest::newRow("class name unknown") << QStringList{"sample", "WHOLE", "--class", "dics", "--out", "PNG"} << QStringList{"dics", "across, disc, down"};
-    QTest::newRow("count zero") << QStringList{"sample", "WHOLE", "--count", "0", "--out", "PNG"} << QStringList{"--count"};
-    QTest::newRow("sample a folder that is no run") << QStringList{"sample", "FOLDER", "--out", "PNG"} << QStringList{"not a run folder"};
+    QTest::newRow("class out of range") << QStringList{"sample", "WHOLE", "--class", "99", "--out", "PNG"}
+                                        << QStringList{"class 99", "3 classes", "disc"};
+    QTest::newRow("class name unknown") << QStringList{"sample", "WHOLE", "--class", "dics", "--out", "PNG"}
+                                        << QStringList{"dics", "across, disc, down"};
+    QTest::newRow("count zero") << QStringList{"sample", "WHOLE", "--count", "0", "--out", "PNG"}
+                                << QStringList{"--count"};
+    QTest::newRow("sample a folder that is no run")
+        << QStringList{"sample", "FOLDER", "--out", "PNG"} << QStringList{"not a run folder"};
     QTest::newRow("control: unknown command") << QStringList{"control", "WHOLE", "puase"} << QStringList{"puase"};
   }
   void badUsageExitsWithTwo() {
     QFETCH(QStringList, arguments);
     QFETCH(const QStringList, in_message);
     QDir().mkpath(run("no_run"));
-    arguments.replaceInStrings(QRegularExpression("^PRESET$"), preset_).replaceInStrings(QRegularExpression("^RUN$"), run("never_made"));
-    arguments.replaceInStrings(QRegularExpression("^WHOLE$"), run("whole")).replaceInStrings(QRegularExpression("^FOLDER$"), run("no_run"));
+    arguments.replaceInStrings(QRegularExpression("^PRESET$"), preset_)
+        .replaceInStrings(QRegularExpression("^RUN$"), run("never_made"));
+    arguments.replaceInStrings(QRegularExpression("^WHOLE$"), run("whole"))
+        .replaceInStrings(QRegularExpression("^FOLDER$"), run("no_run"));
     arguments.replaceInStrings(QRegularExpression("^PNG$"), run("never_made.png"));
     const auto answer = call(arguments);
     QVERIFY2(answer.code == 2, qPrintable(QStringLiteral("%1: %2").arg(answer.code).arg(answer.err)));
@@ -132,7 +141,8 @@ class TestCli : public QObject {
   void inspectTellsWhatARunHolds() {
     const auto text = call({"inspect", run("whole")});
     QCOMPARE(text.code, 0);
-    for (const char* word : {"finished", "encoder", "mean_flow", "step_00000006"}) QVERIFY2(text.out.contains(word), qPrintable(text.out));
+    for (const char* word : {"finished", "encoder", "mean_flow", "step_00000006"})
+      QVERIFY2(text.out.contains(word), qPrintable(text.out));
     const auto checkpoint = call({"inspect", run("whole") + "/mean_flow/checkpoints/step_00000006"});
     QCOMPARE(checkpoint.code, 0);
     QVERIFY2(checkpoint.out.contains("0 of them not finite"), qPrintable(checkpoint.out));
@@ -148,7 +158,8 @@ class TestCli : public QObject {
   }
 
   void samplingWritesTheGridAndHowItWasMade() {
-    const auto answer = call({"sample", run("whole"), "--class", "disc,0", "--count", "3", "--nfe", "2", "--seed", "5", "--scale", "2", "--out", run("grid.png")});
+    const auto answer = call({"sample", run("whole"), "--class", "disc,0", "--count", "3", "--nfe", "2", "--seed", "5",
+                              "--scale", "2", "--out", run("grid.png")});
     QVERIFY2(answer.code == 0, qPrintable(answer.err));
     base::PngTexts texts;
     const auto grid = base::readPng(run("grid.png").toStdString(), &texts);
@@ -188,8 +199,10 @@ class TestCli : public QObject {
 
   void aDivergedRunExitsWithThree() {
     // Decay times rate is 100, so the weights grow by 99 a step whatever the gradients say.
-    const auto answer = call({"train", preset_, "teacher.training.lr=10", "teacher.training.weight_decay=10", "teacher.training.warmup_steps=0", "teacher.training.schedule=constant",
-                              "teacher.training.steps=60", "teacher.training.checkpoint_every=100", "--out", run("diverged")});
+    const auto answer =
+        call({"train", preset_, "teacher.training.lr=10", "teacher.training.weight_decay=10",
+              "teacher.training.warmup_steps=0", "teacher.training.schedule=constant", "teacher.training.steps=60",
+              "teacher.training.checkpoint_every=100", "--out", run("diverged")});
     QVERIFY2(answer.code == 3, qPrintable(QStringLiteral("%1: %2").arg(answer.code).arg(answer.err.right(600))));
     QVERIFY2(answer.err.contains("teacher diverged at step"), qPrintable(answer.err));
   }

@@ -3,12 +3,12 @@
 // The loop around a stage, on a stage small enough to check in the head: linear regression on made-up rows.
 #include "training/loop/step_loop.h"
 
+#include <torch/torch.h>
 #include <QTemporaryDir>
 #include <filesystem>
 #include <limits>
 #include <map>
 #include <thread>
-#include <torch/torch.h>
 
 #include "core/base/config/config_io.h"
 #include "core/base/run/atomic_file.h"
@@ -42,7 +42,8 @@ class LineTask final : public training::StageTask {
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
     std::vector<torch::Tensor> rows;
     for (const auto position : positions)
-      rows.push_back(torch::sin(torch::arange(4) * 2.1 + static_cast<double>(step) * 1.3 + static_cast<double>(position) * 0.7));
+      rows.push_back(
+          torch::sin(torch::arange(4) * 2.1 + static_cast<double>(step) * 1.3 + static_cast<double>(position) * 0.7));
     const auto x = torch::stack(rows);
     const auto y = x.matmul(torch::tensor({0.5f, -1.0f, 0.25f, 2.0f})) + 0.3;
     core::LossTerms terms;
@@ -78,6 +79,7 @@ struct Setup {
   base::TrainingConfig training;
   std::int64_t poisoned_step = -1;
   double poison = std::numeric_limits<double>::quiet_NaN();
+  double start_of_others = 0;          ///< Added to the first weights of every rank but the leader.
   std::vector<base::Command> waiting;  ///< Sent before the stage begins.
   /// What a person does on an event: called on the training thread.
   std::function<void(const base::TrainingEvent&, training::CommandQueue&)> answer;
@@ -121,7 +123,8 @@ struct Outcome {
 Outcome train(const fs::path& root, const Setup& setup) {
   base::RunConfig config;
   config.teacher.training = setup.training;
-  auto folder = base::RunFolder::isRunFolder(root) ? base::RunFolder::open(root) : base::RunFolder::create(root, config);
+  auto folder =
+      base::RunFolder::isRunFolder(root) ? base::RunFolder::open(root) : base::RunFolder::create(root, config);
   folder->lock().value();
   training::CommandQueue commands;
   for (const auto& command : setup.waiting) commands.push(command);
@@ -139,6 +142,10 @@ Outcome train(const fs::path& root, const Setup& setup) {
     training::runWorkers(setup.num_workers, torch::kCPU, [&](training::Worker& worker) {
       base::RunConfig own = config;
       LineTask task(own.teacher.training, setup.poisoned_step, setup.poison);
+      if (!worker.isLeader()) {
+        const torch::NoGradGuard no_grad;
+        for (auto& parameter : task.module()->parameters()) parameter.add_(setup.start_of_others);
+      }
       const auto keepWeights = [&] {
         if (!worker.isLeader()) return;
         outcome.weight = task.module()->named_parameters()["weight"].detach().clone();
@@ -168,7 +175,8 @@ Outcome train(const fs::path& root, const Setup& setup) {
         if (scalar.name == "loss") outcome.losses[step->step] = scalar.value;
         if (scalar.name == "lr") outcome.rates[step->step] = scalar.value;
       }
-    if (const auto* message = std::get_if<base::LogMessage>(&event)) outcome.messages.push_back(message->level + ": " + message->text);
+    if (const auto* message = std::get_if<base::LogMessage>(&event))
+      outcome.messages.push_back(message->level + ": " + message->text);
   }
   return outcome;
 }
@@ -227,7 +235,8 @@ class TestStepLoop : public QObject {
     QCOMPARE(outcome.losses.size(), std::size_t(kSteps));
     QVERIFY(outcome.losses.at(kSteps) < 0.5 * outcome.losses.at(1));
     const auto* first = std::get_if<base::StageStarted>(&outcome.events[2]);
-    QVERIFY(first && first->stage == "teacher" && first->step == 0 && first->total_steps == kSteps && first->num_parameters == 5);
+    QVERIFY(first && first->stage == "teacher" && first->step == 0 && first->total_steps == kSteps &&
+            first->num_parameters == 5);
     const auto* last = std::get_if<base::StageFinished>(&outcome.events.back());
     QVERIFY(last && last->step == kSteps && last->wall_seconds > 0);
   }
@@ -254,12 +263,23 @@ class TestStepLoop : public QObject {
     }
   }
 
+  void everyRankStartsFromTheLeadersWeights() {
+    Setup setup;
+    setup.num_workers = 2;
+    const auto equal = train(run("equal"), setup);
+    setup.start_of_others = 1;
+    const auto different = train(run("different"), setup);
+    QCOMPARE(different.losses, equal.losses);
+    QVERIFY(torch::equal(different.weight, equal.weight));
+  }
+
   void aBatchSmallerThanTheNumberOfWorkersIsRefusedWithTheRemedy() {
     Setup setup;
     setup.num_workers = 3;
     setup.training.batch_size = 2;
     const auto outcome = train(run("a"), setup);
-    QVERIFY2(outcome.failure.find("batch_size 2 is smaller than the number of workers 3") != std::string::npos, outcome.failure.c_str());
+    QVERIFY2(outcome.failure.find("batch_size 2 is smaller than the number of workers 3") != std::string::npos,
+             outcome.failure.c_str());
   }
 
   void aStoppedRunContinuesBitForBit_data() { forOneAndTwoWorkers(); }
@@ -278,7 +298,8 @@ class TestStepLoop : public QObject {
     QVERIFY2(continued.failure.empty(), continued.failure.c_str());
     QCOMPARE(continued.losses.begin()->first, std::int64_t(10));
     for (const auto& [step, loss] : begun.losses) QCOMPARE(loss, whole.losses.at(step));
-    for (const auto& [step, loss] : continued.losses) QVERIFY2(loss == whole.losses.at(step), qPrintable(QStringLiteral("step %1").arg(step)));
+    for (const auto& [step, loss] : continued.losses)
+      QVERIFY2(loss == whole.losses.at(step), qPrintable(QStringLiteral("step %1").arg(step)));
     QVERIFY(torch::equal(continued.weight, whole.weight) && torch::equal(continued.bias, whole.bias));
     QCOMPARE(tensorsAt(run("parts"), kSteps), tensorsAt(run("whole"), kSteps));  // weights, averages and moments
     QCOMPARE(tensorsAt(run("whole"), kSteps).size(), std::size_t(3));
@@ -320,7 +341,8 @@ class TestStepLoop : public QObject {
     QVERIFY(torch::equal(outcome.weight, before.weight) && torch::equal(outcome.bias, before.bias));
     QCOMPARE(outcome.losses.size(), std::size_t(12));
     QCOMPARE(checkpointSteps(run("a")), (std::vector<std::int64_t>{5, 10}));
-    for (const auto& [name, content] : filesIn(run("a"))) QVERIFY2(name.find(".tmp-") == std::string::npos, name.c_str());
+    for (const auto& [name, content] : filesIn(run("a")))
+      QVERIFY2(name.find(".tmp-") == std::string::npos, name.c_str());
   }
 
   void aDivergedRunGoesOnFromTheLastCheckpoint() {
@@ -335,7 +357,8 @@ class TestStepLoop : public QObject {
 
   void aDamagedCheckpointIsSkippedForTheOneBefore_data() {
     QTest::addColumn<QString>("file");
-    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"}) QTest::newRow(file) << file;
+    for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"})
+      QTest::newRow(file) << file;
   }
   void aDamagedCheckpointIsSkippedForTheOneBefore() {
     QFETCH(const QString, file);
@@ -347,7 +370,8 @@ class TestStepLoop : public QObject {
     cutInHalf(damaged);
     const auto continued = train(run("a"), {});
     QVERIFY2(continued.failure.empty(), continued.failure.c_str());
-    QVERIFY2(continued.hasMessage("warn", damaged.string()), continued.messages.empty() ? "no message" : continued.messages[0].c_str());
+    QVERIFY2(continued.hasMessage("warn", damaged.string()),
+             continued.messages.empty() ? "no message" : continued.messages[0].c_str());
     QCOMPARE(continued.losses.begin()->first, std::int64_t(11));
     QVERIFY(torch::equal(continued.weight, whole.weight) && torch::equal(continued.bias, whole.bias));
   }
@@ -361,7 +385,8 @@ class TestStepLoop : public QObject {
     const auto before = filesIn(run("a"));
     const auto outcome = train(run("a"), {});
     QVERIFY(!outcome.is_interrupted && outcome.losses.empty());
-    QVERIFY2(outcome.failure.find(folder->checkpoints("teacher").string()) != std::string::npos, outcome.failure.c_str());
+    QVERIFY2(outcome.failure.find(folder->checkpoints("teacher").string()) != std::string::npos,
+             outcome.failure.c_str());
     QCOMPARE(filesIn(run("a")), before);
   }
 
@@ -394,7 +419,8 @@ class TestStepLoop : public QObject {
       const auto* state = std::get_if<base::StateChanged>(&event);
       if (state && state->state == base::RunState::kPaused)
         person = std::thread([&commands] {
-          std::this_thread::sleep_for(std::chrono::milliseconds(500));  // longer than a paused run waits for one command
+          std::this_thread::sleep_for(
+              std::chrono::milliseconds(500));  // longer than a paused run waits for one command
           commands.push(base::Resume{});
         });
       if (state && state->state == base::RunState::kRunning && person.joinable()) person.join();
@@ -427,7 +453,8 @@ class TestStepLoop : public QObject {
     setup.answer = [&](const base::TrainingEvent& event, training::CommandQueue& commands) {
       after(5, base::Pause{})(event, commands);
       const auto* state = std::get_if<base::StateChanged>(&event);
-      if (state && state->state == base::RunState::kPaused) commands.push(base::SaveNow{}), commands.push(base::StopAndSave{});
+      if (state && state->state == base::RunState::kPaused)
+        commands.push(base::SaveNow{}), commands.push(base::StopAndSave{});
     };
     const auto outcome = train(run("a"), setup);
     QVERIFY(outcome.is_interrupted && outcome.is_saved);
@@ -478,12 +505,22 @@ class TestStepLoop : public QObject {
     QTest::addColumn<QString>("key");
     QTest::addColumn<QString>("value");
     QTest::addColumn<QString>("in_message");
-    QTest::newRow("unknown") << "teacher.training.learning_rate" << "1" << "learning_rate";
-    QTest::newRow("not a number") << "teacher.training.lr" << "fast" << "lr";
-    QTest::newRow("built into the network") << "teacher.model.depth" << "[1, 1]" << "teacher.model.depth cannot change";
+    QTest::newRow("unknown") << "teacher.training.learning_rate"
+                             << "1"
+                             << "learning_rate";
+    QTest::newRow("not a number") << "teacher.training.lr"
+                                  << "fast"
+                                  << "lr";
+    QTest::newRow("built into the network") << "teacher.model.depth"
+                                            << "[1, 1]"
+                                            << "teacher.model.depth cannot change";
     // Samplers are built for the batch size, the optimiser with its decays.
-    QTest::newRow("batch size") << "teacher.training.batch_size" << "16" << "teacher.training.batch_size cannot change";
-    QTest::newRow("optimiser") << "teacher.training.beta2" << "0.9" << "teacher.training.beta2 cannot change";
+    QTest::newRow("batch size") << "teacher.training.batch_size"
+                                << "16"
+                                << "teacher.training.batch_size cannot change";
+    QTest::newRow("optimiser") << "teacher.training.beta2"
+                               << "0.9"
+                               << "teacher.training.beta2 cannot change";
   }
   void aSettingThatCannotChangeIsRefusedAndTrainingGoesOn() {
     QFETCH(const QString, key);
@@ -494,7 +531,8 @@ class TestStepLoop : public QObject {
     setup.answer = after(7, base::ChangeSetting{key.toStdString(), value.toStdString()});
     const auto outcome = train(run("a"), setup);
     QVERIFY2(outcome.failure.empty(), outcome.failure.c_str());
-    QVERIFY2(outcome.hasMessage("error", in_message.toStdString()), outcome.messages.empty() ? "no message" : outcome.messages[0].c_str());
+    QVERIFY2(outcome.hasMessage("error", in_message.toStdString()),
+             outcome.messages.empty() ? "no message" : outcome.messages[0].c_str());
     for (const auto& event : outcome.events) QVERIFY(!std::holds_alternative<base::SettingChanged>(event));
     QVERIFY(torch::equal(outcome.weight, whole.weight));
   }
@@ -538,7 +576,8 @@ class TestStepLoop : public QObject {
     int n = 0;
     bool is_paused = false;
     for (const auto& event : outcome.events) {
-      if (const auto* state = std::get_if<base::StateChanged>(&event)) is_paused = state->state == base::RunState::kPaused;
+      if (const auto* state = std::get_if<base::StateChanged>(&event))
+        is_paused = state->state == base::RunState::kPaused;
       if (is_paused && std::holds_alternative<base::StepCompleted>(event)) ++n;
     }
     return n;

@@ -69,7 +69,9 @@ std::string writeTinyPreset(const std::filesystem::path& folder, const std::stri
       base::writePng(images / names[c] / (std::to_string(k) + ".png"), picture(kinds[c], k)).value();
   }
   const auto preset = folder / "tiny.yaml";
-  base::writeFileAtomically(preset, "seed: 3\ndata: {kind: folder, path: " + images.string() + ", image_size: 16, held_out: 0.3}" + kSettings + more).value();
+  base::writeFileAtomically(preset, "seed: 3\ndata: {kind: folder, path: " + images.string() +
+                                        ", image_size: 16, held_out: 0.3}" + kSettings + more)
+      .value();
   return preset.string();
 }
 

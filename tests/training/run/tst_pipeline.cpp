@@ -53,7 +53,8 @@ struct Ended {
 };
 
 /// One process's work on a run; `command` is sent when an event satisfies `when`.
-Ended work(const base::RunRequest& request, const std::function<bool(const base::TrainingEvent&)>& when = {}, base::Command command = base::StopAndSave{}) {
+Ended work(const base::RunRequest& request, const std::function<bool(const base::TrainingEvent&)>& when = {},
+           base::Command command = base::StopAndSave{}) {
   Ended ended;
   auto run = TrainingRun::prepare(request, {ended.listener});
   if (!run) {
@@ -71,11 +72,13 @@ Ended work(const base::RunRequest& request, const std::function<bool(const base:
 std::map<std::string, std::string> filesIn(const fs::path& folder, const std::string& suffix = {}) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && entry.path().string().ends_with(suffix)) files[fs::relative(entry.path(), folder)] = base::readFile(entry.path()).value();
+    if (entry.is_regular_file() && entry.path().string().ends_with(suffix))
+      files[fs::relative(entry.path(), folder)] = base::readFile(entry.path()).value();
   return files;
 }
 
-base::RunRequest requestFor(const std::string& folder, const std::string& config = {}, const std::vector<std::string>& overrides = {}) {
+base::RunRequest requestFor(const std::string& folder, const std::string& config = {},
+                            const std::vector<std::string>& overrides = {}) {
   base::RunRequest request;
   request.run_folder = folder;
   request.config = config;
@@ -100,7 +103,8 @@ class TestPipeline : public QObject {
   }
 
   void everyStageTrainsToItsEndInOrder() {
-    const std::map<std::string, std::int64_t> steps = {{"encoder", 8}, {"decoder", 8}, {"teacher", 10}, {"cmt", 6}, {"mean_flow", 6}};
+    const std::map<std::string, std::int64_t> steps = {
+        {"encoder", 8}, {"decoder", 8}, {"teacher", 10}, {"cmt", 6}, {"mean_flow", 6}};
     std::vector<std::string> finished;
     for (const auto& event : whole_.listener->all<base::StageFinished>()) {
       if (event.stage == "report") continue;  // not trained
@@ -145,7 +149,8 @@ class TestPipeline : public QObject {
     std::vector<std::string> stages;
     for (const auto& stage : report.at("stages")) {
       stages.push_back(stage.at("stage").get<std::string>());
-      QVERIFY(stage.at("steps").get<int>() > 0 && stage.at("wall_seconds").get<double>() > 0 && stage.at("cpu_seconds").get<double>() > 0);
+      QVERIFY(stage.at("steps").get<int>() > 0 && stage.at("wall_seconds").get<double>() > 0 &&
+              stage.at("cpu_seconds").get<double>() > 0);
     }
     QCOMPARE(stages, kStages);
     for (const char* key : {"cmt_1", "cmt_2", "student_1", "student_2", "student_4", "teacher_3", "teacher_3_guided"}) {
@@ -154,16 +159,22 @@ class TestPipeline : public QObject {
       const double accuracy = row.at("accuracy").get<double>();
       QVERIFY(accuracy >= 0 && accuracy <= 1);
       double mean = 0;
-      for (const char* name : {"across", "disc", "down"}) mean += row.at("accuracy_by_class").at(name).get<double>() / 3;
-      QVERIFY2(std::abs(mean - accuracy) < 1e-9, "as many samples of each class, so the mean over classes is the accuracy");
-      for (const char* distance : {"frechet_real", "frechet_recon", "frechet_recon_relative"}) QVERIFY2(std::isfinite(row.at(distance).get<double>()), distance);
+      for (const char* name : {"across", "disc", "down"})
+        mean += row.at("accuracy_by_class").at(name).get<double>() / 3;
+      QVERIFY2(std::abs(mean - accuracy) < 1e-9,
+               "as many samples of each class, so the mean over classes is the accuracy");
+      for (const char* distance : {"frechet_real", "frechet_recon", "frechet_recon_relative"})
+        QVERIFY2(std::isfinite(row.at(distance).get<double>()), distance);
     }
     for (const char* weights : {"cmt", "student"})
-      for (const char* steps : {"1", "2", "4"}) QVERIFY(report.at("latent_error").at(weights).at(steps).get<double>() > 0);
+      for (const char* steps : {"1", "2", "4"})
+        QVERIFY(report.at("latent_error").at(weights).at(steps).get<double>() > 0);
     for (const char* floor : {"real", "recon", "recon_relative"}) QVERIFY2(report.at("floors").contains(floor), floor);
-    for (const auto& grid : report.at("grids")) QVERIFY(base::readPng(fs::path(folder("whole")) / "report" / grid.get<std::string>()).ok());
+    for (const auto& grid : report.at("grids"))
+      QVERIFY(base::readPng(fs::path(folder("whole")) / "report" / grid.get<std::string>()).ok());
     QVERIFY(report.at("grids").size() >= 9);
-    for (const char* file : {"report.md", "report.txt"}) QVERIFY(fs::file_size(fs::path(folder("whole")) / "report" / file) > 0);
+    for (const char* file : {"report.md", "report.txt"})
+      QVERIFY(fs::file_size(fs::path(folder("whole")) / "report" / file) > 0);
   }
 
   void theEventLogTellsTheWholeRun() {
@@ -186,7 +197,8 @@ class TestPipeline : public QObject {
     for (const auto& stage : kStages) {
       int num_files = 0;
       for (const auto& entry : fs::directory_iterator(base::RunFolder::open(folder("whole"))->tensorboard() / stage))
-        if (entry.path().filename().string().find("tfevents") != std::string::npos && entry.file_size() > 0) ++num_files;
+        if (entry.path().filename().string().find("tfevents") != std::string::npos && entry.file_size() > 0)
+          ++num_files;
       QCOMPARE(num_files, 1);
     }
   }
@@ -198,7 +210,8 @@ class TestPipeline : public QObject {
       QVERIFY2(base::readPng(fs::path(folder("whole")) / samples.path).ok(), samples.path.c_str());
     }
     QCOMPARE(stages, std::set<std::string>(kStages.begin(), kStages.end()));
-    for (const auto& message : whole_.listener->all<base::LogMessage>()) QVERIFY2(message.level != "warn" && message.level != "error", message.text.c_str());
+    for (const auto& message : whole_.listener->all<base::LogMessage>())
+      QVERIFY2(message.level != "warn" && message.level != "error", message.text.c_str());
   }
 
   void aFinishedRunStartedAgainIsFinishedAtOnceAndKeepsItsReport() {
@@ -218,7 +231,8 @@ class TestPipeline : public QObject {
     fs::copy(folder("whole"), folder("rescored"), fs::copy_options::recursive);
     const auto again = work(requestFor(folder("rescored"), {}, {"evaluation.teacher_steps=2"}));
     QVERIFY2(again.end.ok(), textOf(again.end).c_str());
-    const auto report = nlohmann::json::parse(base::readFile(fs::path(folder("rescored")) / "report/report.json").value());
+    const auto report =
+        nlohmann::json::parse(base::readFile(fs::path(folder("rescored")) / "report/report.json").value());
     QVERIFY(report.at("samples").contains("teacher_2") && !report.at("samples").contains("teacher_3"));
   }
 
@@ -244,10 +258,12 @@ class TestPipeline : public QObject {
     QVERIFY2(last.end.ok(), textOf(last.end).c_str());
     QCOMPARE(*last.end, RunEnd::kFinished);
     for (const auto& stage : kStages) {
-      const auto parts = base::RunFolder::open(folder("parts"))->listCheckpoints(stage).back(), whole = base::RunFolder::open(folder("whole"))->listCheckpoints(stage).back();
+      const auto parts = base::RunFolder::open(folder("parts"))->listCheckpoints(stage).back(),
+                 whole = base::RunFolder::open(folder("whole"))->listCheckpoints(stage).back();
       QCOMPARE(parts.step, whole.step);
       for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
-        QVERIFY2(base::readFile(parts.path / file).value() == base::readFile(whole.path / file).value(), (stage + "/" + file).c_str());
+        QVERIFY2(base::readFile(parts.path / file).value() == base::readFile(whole.path / file).value(),
+                 (stage + "/" + file).c_str());
     }
     // Everything is a function of (seed, step), so the scores agree too; times and the run's own path do not.
     const auto samples = [&](const std::string& name) {
@@ -259,10 +275,13 @@ class TestPipeline : public QObject {
   void aDiscardWhileScoringIsCalledDiscarded() {
     fs::copy(folder("whole"), folder("discarded"), fs::copy_options::recursive);
     fs::remove_all(fs::path(folder("discarded")) / "report");
-    const auto ended = work(requestFor(folder("discarded")), [](const base::TrainingEvent& event) {
-      const auto* progress = std::get_if<base::Progress>(&event);
-      return progress && progress->what == "scoring" && progress->done == 1;
-    }, base::Discard{});
+    const auto ended = work(
+        requestFor(folder("discarded")),
+        [](const base::TrainingEvent& event) {
+          const auto* progress = std::get_if<base::Progress>(&event);
+          return progress && progress->what == "scoring" && progress->done == 1;
+        },
+        base::Discard{});
     QVERIFY2(ended.end.ok(), textOf(ended.end).c_str());
     QCOMPARE(*ended.end, RunEnd::kDiscarded);
     QVERIFY(!fs::exists(fs::path(folder("discarded")) / "report/report.json"));
@@ -274,7 +293,8 @@ class TestPipeline : public QObject {
     const auto before = filesIn(folder("in_use"));
     const auto second = TrainingRun::prepare(requestFor(folder("in_use")), {});
     QVERIFY(!second.ok());
-    QVERIFY2(second.error().message.find("another process is training into this run") != std::string::npos, second.error().message.c_str());
+    QVERIFY2(second.error().message.find("another process is training into this run") != std::string::npos,
+             second.error().message.c_str());
     QCOMPARE(filesIn(folder("in_use")), before);
     first->reset();
     QVERIFY(TrainingRun::prepare(requestFor(folder("in_use")), {}).ok());
@@ -338,7 +358,8 @@ class TestPipeline : public QObject {
         one.noise_indices = {seven.noise_indices[k]};
         (*generator)->make(one, [&](int, const base::Image8& image) {
           QCOMPARE(image.pixels.size(), together[k].pixels.size());
-          for (std::size_t i = 0; i < image.pixels.size(); ++i) QVERIFY(std::abs(int(image.pixels[i]) - int(together[k].pixels[i])) <= 1);
+          for (std::size_t i = 0; i < image.pixels.size(); ++i)
+            QVERIFY(std::abs(int(image.pixels[i]) - int(together[k].pixels[i])) <= 1);
         });
       }
     }
@@ -349,7 +370,9 @@ class TestPipeline : public QObject {
     base::SampleRequest many;
     for (int k = 0; k < 60; ++k) many.labels.push_back(k % 3), many.noise_indices.push_back(k);
     int num_made = 0;
-    (*generator)->make(many, [&](int, const base::Image8&) { ++num_made; }, [&] { return num_made > 0; });
+    (*generator)
+        ->make(
+            many, [&](int, const base::Image8&) { ++num_made; }, [&] { return num_made > 0; });
     QVERIFY(num_made > 0 && num_made < 60);
   }
 

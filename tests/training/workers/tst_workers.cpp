@@ -33,7 +33,9 @@ class TestWorkers : public QObject {
   void everyRankRunsOnceAndKnowsItsPlace_data() { forOneToThreeWorkers(); }
   void everyRankRunsOnceAndKnowsItsPlace() {
     QFETCH(const int, num_workers);
-    const auto places = onEveryRank(num_workers, [](Worker& w) { return torch::tensor({w.rank(), w.size(), w.isLeader() ? 1 : 0}); });
+    const auto places = onEveryRank(num_workers, [](Worker& w) {
+      return torch::tensor({w.rank(), w.size(), w.isLeader() ? 1 : 0});
+    });
     for (int rank = 0; rank < num_workers; ++rank)
       QVERIFY(torch::equal(places[rank], torch::tensor({rank, num_workers, rank == 0 ? 1 : 0})));
   }
@@ -71,10 +73,13 @@ class TestWorkers : public QObject {
     // Rank r holds 2 r + 1 rows whose entries say r, and in a second round r rows, so that rank 0 holds none.
     for (const int extra : {1, 0}) {
       if (extra == 0 && num_workers == 1) continue;
-      const auto rowsOf = [&](int rank) { return torch::full({extra ? 2 * rank + 1 : rank, 4}, rank, torch::kFloat32); };
+      const auto rowsOf = [&](int rank) {
+        return torch::full({extra ? 2 * rank + 1 : rank, 4}, rank, torch::kFloat32);
+      };
       std::vector<torch::Tensor> expected;
       for (int rank = 0; rank < num_workers; ++rank) expected.push_back(rowsOf(rank));
-      const auto gathered = onEveryRank(num_workers, [&](Worker& worker) { return worker.allGatherRows(rowsOf(worker.rank())); });
+      const auto gathered =
+          onEveryRank(num_workers, [&](Worker& worker) { return worker.allGatherRows(rowsOf(worker.rank())); });
       for (const auto& rows : gathered) QVERIFY(torch::equal(rows, torch::cat(expected)));
     }
   }
