@@ -7,15 +7,18 @@
 
 namespace c10d {
 class ProcessGroupGloo;
+class Work;
 }
 
 namespace meanflow::training {
+
+class Crew;
 
 /// One data-parallel worker: a rank with a device and collectives over c10d (Gloo on CPUs). Lives on its own thread;
 /// not shared between threads. A collective throws when another worker has failed.
 class Worker {
  public:
-  Worker(int rank, int size, torch::Device device, c10::intrusive_ptr<c10d::ProcessGroupGloo> group);
+  Worker(int rank, int size, torch::Device device, c10::intrusive_ptr<c10d::ProcessGroupGloo> group, std::shared_ptr<Crew> crew);
   ~Worker();
   Worker(Worker&&) noexcept;
 
@@ -36,9 +39,12 @@ class Worker {
   std::pair<std::int64_t, std::int64_t> share(std::int64_t total) const;
 
  private:
+  void finish(const c10::intrusive_ptr<c10d::Work>& work) const;
+
   int rank_, size_;
   torch::Device device_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  std::shared_ptr<Crew> crew_;
 };
 
 /// Runs `body` on `num_workers` threads and joins them all. On CPUs each thread runs LibTorch single-threaded (one worker a
