@@ -134,6 +134,18 @@ class TestPanels : public QObject {
     QCOMPARE(panel.readOut(2), QStringLiteral("Teacher, step 2: loss 4 (smoothed 3.333)"));
   }
 
+  void aStageThatTrainsNothingShowsTheCurvesOfTheOneBefore() {
+    CurvesPanel panel(*theme_);
+    RunSource source(QStringLiteral("/nowhere"));
+    panel.setSource(&source);
+    panel.setShownScalars({QStringLiteral("loss")});
+    panel.setSmoothing(0);
+    auto records = powersOfTwo();
+    records.push_back({200, 1.7e9, base::StageStarted{"report", 0, 1, 0}});
+    source.feed(records);
+    QTRY_COMPARE(panel.readOut(21.3), QStringLiteral("Teacher, step 21: loss 32"));
+  }
+
   void smoothingLeavesAConstantAlone() {
     CurvesPanel panel(*theme_);
     RunSource source(QStringLiteral("/nowhere"));

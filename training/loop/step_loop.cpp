@@ -68,12 +68,12 @@ class StageLoop {
 
   void run() {
     restore();
+    if (worker_.isLeader()) run_.setStep(progress_.step);
     if (progress_.isFinished()) return;
     StepReporter reporter(task_.name(), progress_.step, settings().steps, settings().batch_size, settings().log_every);
     announce();
     clock_.start(progress_);  // preparations such as a bank of trajectories are part of the stage's cost
     task_.begin(progress_.step);
-    watch_.begin(progress_.step);
     // What was asked for while data and networks were prepared holds before the first step, a pause above all.
     for (auto control = agree(&RunContext::pollControl); control != Control::kContinue; control = agree(&RunContext::pollControl))
       obey(control, reporter);
@@ -151,6 +151,7 @@ class StageLoop {
     ema_.update(settings().ema_decay);
 
     ++progress_.step;
+    if (worker_.isLeader()) run_.setStep(progress_.step);
     progress_.images_seen += settings().batch_size;
     schedule_lr_ = lr;
     reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);

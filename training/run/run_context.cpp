@@ -3,17 +3,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include "core/base/overloaded.h"
 #include "core/base/run/run_state.h"
 
 namespace meanflow::training {
 namespace {
 constexpr auto kInboxInterval = std::chrono::milliseconds(500);
 constexpr auto kPauseInterval = std::chrono::milliseconds(200);
-
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
 }  // namespace
 
 RunContext::RunContext(const base::RunFolder& folder, base::FanOutSink& events, CommandQueue& commands)
@@ -36,7 +32,7 @@ void RunContext::setState(base::RunState next) {
 }
 
 Control RunContext::decide(const base::Command& command) {
-  return std::visit(Overloaded{[this](const base::Pause&) {
+  return std::visit(base::Overloaded{[this](const base::Pause&) {
                                  if (state() == base::RunState::kRunning) setState(base::RunState::kPausing);
                                  return Control::kPause;
                                },
@@ -71,6 +67,7 @@ Control RunContext::waitControl() {
 void RunContext::setStage(const std::string& stage) {
   const std::lock_guard lock(stage_mutex_);
   stage_ = stage;
+  step_ = 0;
 }
 
 std::string RunContext::currentStage() const {

@@ -54,6 +54,9 @@ class RunContext {
   /// The stage being worked on, for messages; set by the leader.
   void setStage(const std::string& stage);
   std::string currentStage() const;
+  /// Steps of that stage done so far; set by the leader.
+  void setStep(std::int64_t step) { step_ = step; }
+  std::int64_t currentStep() const { return step_; }
 
   SamplingWorker* sampling = nullptr;         ///< Makes live pictures; may be null.
   std::shared_ptr<LivePainter> painter;       ///< What the sampling worker paints with; may be null.
@@ -67,6 +70,7 @@ class RunContext {
   base::Inbox inbox_;
   mutable std::mutex stage_mutex_;
   std::string stage_;
+  std::atomic<std::int64_t> step_{0};
   std::atomic<base::RunState> state_{base::RunState::kIdle};
   base::ChangeSetting setting_;
   std::chrono::steady_clock::time_point inbox_checked_{};

@@ -111,7 +111,7 @@ base::RunState TrainingRun::state() const { return context_->state(); }
 
 base::Result<RunEnd> TrainingRun::run() {
   auto fail = [&](const std::string& what, bool is_diverged) {
-    context_->publish(base::RunFailed{context_->currentStage(), 0, what, is_diverged});
+    context_->publish(base::RunFailed{context_->currentStage(), context_->currentStep(), what, is_diverged});
     context_->setState(base::RunState::kFailed);
     return base::Error{what, is_diverged ? base::ErrorKind::kDiverged : base::ErrorKind::kFailed};
   };

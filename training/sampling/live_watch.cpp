@@ -9,16 +9,12 @@ namespace meanflow::training {
 LiveWatch::LiveWatch(const StageTask& task, RunContext& run, const Worker& worker)
     : task_(task), run_(run), is_leader_(worker.isLeader()) {}
 
-void LiveWatch::begin(std::int64_t) {
-  if (is_leader_ && run_.sampling) spent_before_ = run_.sampling->liveCpuSeconds();
-}
-
 void LiveWatch::afterStep(std::int64_t step, double active_seconds, const Ema& ema) {
   if (!is_leader_ || !run_.sampling || !run_.painter) return;
   const auto& settings = task_.settings();
   const bool is_last = step == settings.steps;
   if (settings.sample_every <= 0 || (step % settings.sample_every != 0 && !is_last)) return;
-  const double spent = run_.sampling->liveCpuSeconds() - spent_before_;
+  const double spent = run_.sampling->liveCpuSeconds(task_.name());
   const double fraction = active_seconds > 0 ? spent / active_seconds : 0;
   run_.publish(base::WatchingCost{fraction, run_.painter->budget()});
   // The last picture of a stage is always made: it is what the next stage builds on.

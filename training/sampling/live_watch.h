@@ -14,7 +14,6 @@ namespace meanflow::training {
 class LiveWatch {
  public:
   LiveWatch(const StageTask& task, RunContext& run, const Worker& worker);
-  void begin(std::int64_t step);
   /// `active_seconds`: training time of this stage so far, in this process.
   void afterStep(std::int64_t step, double active_seconds, const Ema& ema);
 
@@ -22,7 +21,6 @@ class LiveWatch {
   const StageTask& task_;
   RunContext& run_;
   bool is_leader_;
-  double spent_before_ = 0;  ///< CPU seconds of live pictures when the stage began.
 };
 
 }  // namespace meanflow::training

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/device/device.h"
 
@@ -51,6 +52,12 @@ void SamplingWorker::submitRequest(std::function<void(const Cancelled&)> job) {
   changed_.notify_all();
 }
 
+double SamplingWorker::liveCpuSeconds(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = live_cpu_seconds_.find(key);
+  return found == live_cpu_seconds_.end() ? 0 : found->second;
+}
+
 void SamplingWorker::drain() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !is_busy_ && live_.empty() && !request_; });
@@ -65,9 +72,10 @@ void SamplingWorker::work(const std::stop_token& stop) {
     if (stop.stop_requested()) return;
     is_busy_ = true;
     std::function<void()> job;
+    std::string key;
     const bool is_live = request_ == nullptr;
     if (is_live) {
-      job = std::move(live_.front().second);
+      std::tie(key, job) = std::move(live_.front());
       live_.pop_front();
     } else {
       job = [request = std::exchange(request_, nullptr), cancelled = request_cancelled_] { request(cancelled); };
@@ -80,8 +88,9 @@ void SamplingWorker::work(const std::stop_token& stop) {
       on_error_(error.what());
     }
     job = nullptr;  // lets go of a snapshot's memory before waiting
-    if (is_live) live_cpu_seconds_ = live_cpu_seconds_ + core::threadCpuSeconds() - cpu_before;
+    const double cpu_seconds = core::threadCpuSeconds() - cpu_before;
     lock.lock();
+    if (is_live) live_cpu_seconds_[key] += cpu_seconds;
     is_busy_ = false;
     changed_.notify_all();
   }

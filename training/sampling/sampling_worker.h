@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,8 +27,8 @@ class SamplingWorker {
   void submitLive(const std::string& key, std::function<void()> job);
   void submitRequest(std::function<void(const Cancelled& cancelled)> job);
 
-  /// CPU seconds spent on live jobs so far.
-  double liveCpuSeconds() const { return live_cpu_seconds_.load(); }
+  /// CPU seconds spent so far on live jobs with this key; 0 for a key never seen. A job counts when it has ended.
+  double liveCpuSeconds(const std::string& key) const;
   /// Waits until no job waits or runs.
   void drain();
 
@@ -41,7 +42,7 @@ class SamplingWorker {
   std::function<void(const Cancelled&)> request_;
   std::shared_ptr<std::atomic<bool>> request_cancelled_;
   bool is_busy_ = false;
-  std::atomic<double> live_cpu_seconds_{0};
+  std::map<std::string, double> live_cpu_seconds_;
   std::jthread thread_;
 };
 

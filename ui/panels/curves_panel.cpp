@@ -270,8 +270,18 @@ QStringList CurvesPanel::shownScalars() const { return shown_; }
 std::string CurvesPanel::stageAtCursor() const {
   if (span_ == Span::kOneStage) return one_stage_;
   if (!cursor_.stage.empty() && !is_live_) return cursor_.stage;
-  if (source_ && source_->summary().head()) return source_->summary().head()->stage;
-  return {};
+  if (!source_) return {};
+  const auto& summary = source_->summary();
+  const auto head = summary.head();
+  if (!head) return {};
+  // A stage that trains nothing, such as the report, has no curves: the last one that was trained says more than an empty chart.
+  std::string trained;
+  for (const auto& stage : summary.stages) {
+    if (stage.num_parameters > 0) trained = stage.name;
+    if (stage.name == head->stage && (stage.num_parameters > 0 || trained.empty())) return stage.name;
+    if (stage.name == head->stage) return trained;
+  }
+  return head->stage;
 }
 
 std::vector<std::string> CurvesPanel::shownStages() const {

@@ -9,16 +9,10 @@
 #include <cmath>
 
 #include "core/base/logging.h"
+#include "core/base/overloaded.h"
 
 namespace meanflow::base {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string rate(double seconds_per_step) {
   if (!(seconds_per_step > 0)) return "? it/s";

@@ -3,15 +3,10 @@
 
 #include <iterator>
 
+#include "core/base/overloaded.h"
+
 namespace meanflow::base {
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 /// Events with the same key replace one another while they wait; empty = kept.
 std::string replacementKey(const TrainingEvent& event) {

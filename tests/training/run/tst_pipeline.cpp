@@ -287,6 +287,21 @@ class TestPipeline : public QObject {
     QVERIFY(!fs::exists(fs::path(folder("discarded")) / "report/report.json"));
   }
 
+  void aDivergedRunSaysWhereAndAfterHowManySteps() {
+    const auto ended = work(requestFor(folder("diverged"), preset_,
+                                       {"teacher.training.lr=10", "teacher.training.weight_decay=10",
+                                        "teacher.training.warmup_steps=0", "teacher.training.schedule=constant",
+                                        "teacher.training.steps=60"}));
+    QVERIFY(!ended.end && ended.end.error().kind == base::ErrorKind::kDiverged);
+    const auto failed = ended.listener->all<base::RunFailed>();
+    QCOMPARE(failed.size(), std::size_t(1));
+    QVERIFY(failed[0].is_diverged);
+    QCOMPARE(failed[0].stage, std::string("teacher"));
+    QVERIFY2(failed[0].step >= 1, qPrintable(QString::number(failed[0].step)));
+    const auto expected = "diverged at step " + std::to_string(failed[0].step + 1);
+    QVERIFY2(failed[0].what.find(expected) != std::string::npos, failed[0].what.c_str());
+  }
+
   void aRunInUseIsRefused() {
     auto first = TrainingRun::prepare(requestFor(folder("in_use"), preset_), {});
     QVERIFY(first.ok());
