@@ -80,6 +80,7 @@ int sample(Options& options) {
                                        {"nfe", std::to_string(options.request.nfe)},
                                        {"model", options.request.use_teacher ? "teacher" : "student"},
                                        {"guidance_scale", std::to_string(options.request.guidance_scale)},
+                                       {"guidance_interval", std::to_string(options.request.guidance_t_min) + " " + std::to_string(options.request.guidance_t_max)},
                                        {"checkpoint", options.request.checkpoint}});
   if (!written) return reportError(written.error());
   if (options.is_json)
@@ -102,6 +103,8 @@ void addSample(CLI::App& app, Action& action) {
   command->add_option("--nfe", options->request.nfe, "Network evaluations: 1, 2, 4, ...");
   command->add_flag("--teacher", options->request.use_teacher, "Solve the teacher's ODE instead, with nfe Euler steps");
   command->add_option("--guidance", options->request.guidance_scale, "Guidance scale of the teacher");
+  command->add_option("--guidance-from", options->request.guidance_t_min, "Time from which the teacher is guided")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--guidance-to", options->request.guidance_t_max, "Time up to which the teacher is guided")->check(CLI::Range(0.0, 1.0));
   command->add_option("--checkpoint", options->request.checkpoint, "STAGE/checkpoints/step_N inside the run folder");
   command->add_flag("--raw", options->is_raw, "The weights themselves instead of their average (EMA)");
   command->add_option("--scale", options->scale, "Enlarge pixels")->check(CLI::Range(1, 64));

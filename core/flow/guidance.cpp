@@ -19,6 +19,8 @@ torch::Tensor activeRows(const base::GuidanceConfig& guidance, const torch::Tens
 
 /// Whether the second evaluation can be left out. Only asked on the CPU: elsewhere the answer would stall the device.
 bool knownInactive(const torch::Tensor& active) { return active.is_cpu() && !active.any().item<bool>(); }
+/// Whether it can be left out for some rows; asked after knownInactive(), on the CPU only.
+bool knownMixed(const torch::Tensor& active) { return active.is_cpu() && !active.all().item<bool>(); }
 
 /// Conditional and unconditional halves of one call on a doubled batch.
 template <class Field>
@@ -37,6 +39,13 @@ VelocityField classifierFreeGuidance(VelocityField v, const base::GuidanceConfig
   return [v = std::move(v), guidance, null_label](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) {
     const auto active = activeRows(guidance, t);
     if (knownInactive(active)) return v(z, t, y);
+    if (knownMixed(active)) {  // training times: only the rows inside the interval are worth a second evaluation
+      const auto rows = active.nonzero().flatten();
+      const auto also = [&](const torch::Tensor& all) { return torch::cat({all, all.index_select(0, rows)}); };
+      const auto both = v(also(z), also(t), torch::cat({y, torch::full_like(rows, null_label)}));
+      const auto v_c = both.narrow(0, 0, z.size(0)), v_u = both.narrow(0, z.size(0), rows.size(0));
+      return v_c.index_copy(0, rows, v_u + guidance.scale * (v_c.index_select(0, rows) - v_u));
+    }
     const auto [v_c, v_u] = bothHalves([&](const torch::Tensor& labels) { return v(twice(z), twice(t), labels); }, y, null_label);
     return torch::where(likeImage(active), v_u + guidance.scale * (v_c - v_u), v_c);
   };

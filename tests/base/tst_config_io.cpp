@@ -144,8 +144,11 @@ class TestConfigIo : public QObject {
       // all who look at the teacher.
       QCOMPARE(demo->mean_flow.ratio_r_less_than_t, 0.75);
       QVERIFY(demo->mean_flow.training.lr * 10 < demo->cmt.training.lr);
-      QCOMPARE(demo->mean_flow.guidance.scale, demo->cmt.guidance.scale);
-      QCOMPARE(demo->evaluation.guidance_scale, demo->cmt.guidance.scale);
+      for (const auto& guidance : {demo->mean_flow.guidance, demo->evaluation.guidance}) {
+        QCOMPARE(guidance.scale, demo->cmt.guidance.scale);
+        QCOMPARE(guidance.t_min, demo->cmt.guidance.t_min);
+        QCOMPARE(guidance.t_max, demo->cmt.guidance.t_max);
+      }
       QCOMPARE(demo->teacher.time.shift, 3.0);
       QCOMPARE(demo->teacher.model.num_heads, (std::vector<std::int64_t>{4, 4}));
       QCOMPARE(demo->stages.back(), std::string("report"));

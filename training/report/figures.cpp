@@ -56,7 +56,8 @@ std::string toJson(const ReportFigures& f) {
   root["psnr_test"] = f.psnr_test;
   root["judge_accuracy"] = f.judge_accuracy;
   root["num_samples"] = f.num_samples;
-  root["guidance_scale"] = f.guidance_scale;
+  root["guidance_scale"] = f.guidance.scale;
+  root["guidance_interval"] = {f.guidance.t_min, f.guidance.t_max};
   root["stages"] = Json::array();
   for (const auto& s : f.stages)
     root["stages"].push_back({{"stage", s.stage}, {"steps", s.steps}, {"wall_seconds", s.wall_seconds}, {"cpu_seconds", s.cpu_seconds}});
@@ -88,8 +89,8 @@ std::string toMarkdown(const ReportFigures& f) {
          "images get):";
   for (const auto& [name, value] : f.floors) out += fmt::format(" {} {:.4f};", name, value);
   out.back() = '.';
-  out += fmt::format("\n\nLatent error: squared distance to the teacher's fine solution (guidance scale {}) over its squared norm, same noises.\n\n",
-                     f.guidance_scale);
+  out += fmt::format("\n\nLatent error: squared distance to the teacher's fine solution (guidance scale {} for t from {} to {}) over its squared norm, same noises.\n\n",
+                     f.guidance.scale, f.guidance.t_min, f.guidance.t_max);
   out += "| weights | 1 step | 2 steps | 4 steps |\n| --- | ---: | ---: | ---: |\n";
   for (const auto& [name, by_steps] : f.latent_error) {
     out += fmt::format("| {} |", name);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/config/run_config.h"
 #include "core/base/result.h"
 
 namespace meanflow::training {
@@ -34,7 +35,7 @@ struct ReportFigures {
   double psnr_test = 0;
   double judge_accuracy = 0;
   long long num_samples = 0;
-  double guidance_scale = 1;
+  base::GuidanceConfig guidance;
   std::vector<StageFigures> stages;
   /// Rows in the order of the table; keys cmt_1, student_2, teacher_50_guided, control_1 ...
   std::vector<std::pair<std::string, SampleFigures>> samples;

@@ -7,16 +7,16 @@ std::vector<SampleRow> sampleRows(const base::RunConfig& config, const base::Run
   std::vector<SampleRow> rows;
   const auto add = [&](const std::string& weights, const std::string& stage, std::initializer_list<std::int64_t> steps) {
     if (folder.listCheckpoints(stage).empty()) return;
-    for (const auto nfe : steps) rows.push_back({weights + "_" + std::to_string(nfe), weights, stage, nfe, 1});
+    for (const auto nfe : steps) rows.push_back({weights + "_" + std::to_string(nfe), weights, stage, nfe, {}});
   };
   add("cmt", "cmt", {1, 2});
   add("student", "mean_flow", {1, 2, 4});
   add("control", "control", {1, 2});
   const auto& evaluation = config.evaluation;
   add("teacher", "teacher", {evaluation.teacher_steps});
-  if (!folder.listCheckpoints("teacher").empty() && evaluation.guidance_scale != 1)
+  if (!folder.listCheckpoints("teacher").empty() && evaluation.guidance.scale != 1)
     rows.push_back({"teacher_" + std::to_string(evaluation.teacher_steps) + "_guided", "teacher", "teacher", evaluation.teacher_steps,
-                    evaluation.guidance_scale});
+                    evaluation.guidance});
   return rows;
 }
 

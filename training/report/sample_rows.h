@@ -14,9 +14,7 @@ struct SampleRow {
   std::string weights;  ///< "cmt", "student", "control" or "teacher".
   std::string stage;    ///< Stage whose averages are used.
   std::int64_t nfe = 1;           ///< Steps (a guided teacher evaluates twice a step).
-  double guidance_scale = 1;
-  /// Network evaluations a sample, for sharing out the work.
-  std::int64_t cost() const { return nfe * (guidance_scale != 1 ? 2 : 1); }
+  base::GuidanceConfig guidance;
 };
 
 /// The rows a run can fill: those whose stages have a checkpoint. `student` is mean_flow.

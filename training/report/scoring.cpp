@@ -158,16 +158,14 @@ class Scoring {
     return torch::arange(begin, end, torch::kInt64).remainder(numClasses()).to(workspace_.device());
   }
 
-  core::VelocityField teacherField(double scale) {
-    base::GuidanceConfig guidance;
-    guidance.scale = scale;
+  core::VelocityField teacherField(const base::GuidanceConfig& guidance) {
     return core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), guidance, numClasses());
   }
 
   torch::Tensor fineSolution(std::int64_t begin, std::int64_t end) {
     // To t = 0: the student's jumps end there too.
     const auto grid = workspace_.schedule().grid(settings_.fine_steps + 1, 0);
-    return core::solveOde(teacherField(settings_.guidance_scale), noiseFor(begin, end), labelsFor(begin, end), grid, {.keep_states = false}).final();
+    return core::solveOde(teacherField(settings_.guidance), noiseFor(begin, end), labelsFor(begin, end), grid, {.keep_states = false}).final();
   }
 
   core::DiTwDDTHead student(const std::string& stage) {
@@ -182,7 +180,7 @@ class Scoring {
   torch::Tensor sampleLatents(const SampleRow& row, std::int64_t begin, std::int64_t end) {
     const auto z = noiseFor(begin, end), y = labelsFor(begin, end);
     if (row.weights == "teacher")
-      return core::solveOde(teacherField(row.guidance_scale), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final();
+      return core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final();
     return core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
   }
 
@@ -289,7 +287,7 @@ class Scoring {
     figures_.psnr_test = psnr;
     figures_.judge_accuracy = core::classAccuracy(test_.logits, test_.labels).overall;
     figures_.num_samples = settings_.num_samples;
-    figures_.guidance_scale = settings_.guidance_scale;
+    figures_.guidance = settings_.guidance;
     const auto real = core::momentsOf(train_.features), recon = core::momentsOf(train_recon_.features);
     figures_.samples.emplace_back("reconstruction", figuresOf(train_recon_, real, recon));
     for (std::size_t row = 0; row < rows_.size(); ++row) figures_.samples.emplace_back(rows_[row].key, figuresOf(scored_[row], real, recon));
@@ -340,7 +338,7 @@ class Scoring {
       figures_.grids.push_back(name + ".png");
     };
     for (const auto& row : rows_) {
-      const auto latents = row.weights == "teacher" ? core::solveOde(teacherField(row.guidance_scale), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final()
+      const auto latents = row.weights == "teacher" ? core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final()
                                                     : core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
       save(row.key, rowTitle(row.key), decodeTo8Bit(latents));
     }

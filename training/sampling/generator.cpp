@@ -73,6 +73,8 @@ core::VelocityField Generator::teacherField(const base::SampleRequest& request) 
   }
   base::GuidanceConfig guidance;
   guidance.scale = request.guidance_scale;
+  guidance.t_min = request.guidance_t_min;
+  guidance.t_max = request.guidance_t_max;
   return core::classifierFreeGuidance(core::velocityField(teacher_), guidance, static_cast<std::int64_t>(class_names_.size()));
 }
 

@@ -273,7 +273,7 @@ struct EvaluationConfig {
   JudgeConfig judge;
   std::int64_t num_samples = 2000;
   std::int64_t teacher_steps = 50;
-  double guidance_scale = 2;
+  GuidanceConfig guidance{.scale = 2};
   std::int64_t fine_steps = 200;
   std::int64_t latent_error_noises = 256;
   std::int64_t grid_columns = 10;
@@ -283,7 +283,7 @@ void describe(V& v, EvaluationConfig& c) {
   v.section("judge", c.judge, "The small classifier that scores the demo, trained by the same command");
   v.field("num_samples", c.num_samples, {.help = "Images per row of the table, equal numbers per class", .min = 8, .max = 1e6});
   v.field("teacher_steps", c.teacher_steps, {.help = "Euler steps of the teacher's samples", .min = 1, .max = 1000});
-  v.field("guidance_scale", c.guidance_scale, {.help = "Guidance scale of the guided teacher", .min = 0, .max = 100});
+  v.section("guidance", c.guidance, "Guidance of the guided teacher's row and of the reference solution");
   v.field("fine_steps", c.fine_steps, {.help = "Euler steps of the reference solution for the latent error", .min = 1, .max = 10000});
   v.field("latent_error_noises", c.latent_error_noises, {.help = "Fixed noises of the latent error", .min = 1, .max = 1e6});
   v.field("grid_columns", c.grid_columns, {.help = "Images per class in the written grids", .min = 1, .max = 64});

@@ -31,6 +31,7 @@ struct SampleRequest {
   int nfe = 1;
   bool use_teacher = false;
   double guidance_scale = 1;          ///< Teacher only.
+  double guidance_t_min = 0, guidance_t_max = 1;  ///< Times at which it is guided.
   bool use_ema = true;
 };
 struct SampleResult {

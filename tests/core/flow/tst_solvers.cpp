@@ -194,6 +194,9 @@ class TestSolvers : public QObject {
     QCOMPARE(rows, std::int64_t{10});  // nothing active
     classifierFreeGuidance(counted, {.scale = 2}, 10)(z, times(5, 0.5), labels(5));
     QCOMPARE(rows, std::int64_t{20});
+    const auto mixed = torch::tensor({0.1, 0.7, 0.2, 0.8, 0.3}, kDouble);
+    classifierFreeGuidance(counted, {.scale = 2, .t_min = 0.6, .t_max = 1}, 10)(z, mixed, labels(5));
+    QCOMPARE(rows, std::int64_t{27});  // five, and two a second time
     QVERIFY_EXCEPTION_THROWN(classifierFreeGuidance(counted, {.scale = 2, .t_min = 0.5, .t_max = 0.5}, 10), c10::Error);
   }
 

@@ -50,7 +50,7 @@ evaluation:
   judge: {width: 4, features: 8, steps: 4, batch_size: 8}
   num_samples: 24
   teacher_steps: 3
-  guidance_scale: 2
+  guidance: {scale: 2, t_max: 0.8}
   fine_steps: 4
   latent_error_noises: 6
   grid_columns: 2
