@@ -134,6 +134,23 @@ class TestPanels : public QObject {
     QCOMPARE(panel.readOut(2), QStringLiteral("Teacher, step 2: loss 4 (smoothed 3.333)"));
   }
 
+  void aScheduleIsNeverSmoothed() {
+    CurvesPanel panel(*theme_);
+    RunSource source(QStringLiteral("/nowhere"));
+    panel.setSource(&source);
+    panel.setShownScalars({QStringLiteral("lr")});
+    panel.setSmoothing(0.9);
+    std::vector<base::EventRecord> records = {{0, 1.7e9, base::RunStarted{.stages = {"teacher"}, .stage_steps = {100}}},
+                                              {1, 1.7e9, base::StageStarted{"teacher", 0, 100, 1}}};
+    for (int step = 1; step <= 20; ++step) {
+      base::StepCompleted event{.stage = "teacher", .step = step};
+      event.scalars = {{"lr", 0.001 * step}};
+      records.push_back({step + 1, 1.7e9, event});
+    }
+    source.feed(records);
+    QTRY_COMPARE(panel.readOut(20), QStringLiteral("Teacher, step 20: learning rate 0.02"));
+  }
+
   void aStageThatTrainsNothingShowsTheCurvesOfTheOneBefore() {
     CurvesPanel panel(*theme_);
     RunSource source(QStringLiteral("/nowhere"));

@@ -44,7 +44,7 @@ std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::s
   if (!raw || raw->empty()) return points;
   const auto buckets = raw->view(from, to, max_points);
   points.reserve(buckets.size());
-  const auto* smooth = weight_ > 0 ? &smoothed(stage, name, *raw) : nullptr;
+  const auto* smooth = isSmoothed(name) ? &smoothed(stage, name, *raw) : nullptr;
   for (const auto& bucket : buckets) {
     double value = bucket.y_last;
     if (smooth && !smooth->empty()) value = smooth->y(std::min(lowerBound(*smooth, bucket.x_last), smooth->size() - 1));
@@ -59,7 +59,7 @@ std::optional<CurvePoint> CurveData::nearest(const std::string& stage, const std
   auto index = std::min(lowerBound(*raw, step), raw->size() - 1);
   if (index > 0 && std::abs(raw->x(index - 1) - step) < std::abs(raw->x(index) - step)) --index;
   CurvePoint point{raw->x(index), raw->y(index), raw->y(index), raw->y(index)};
-  if (weight_ > 0) {
+  if (isSmoothed(name)) {
     const auto& smooth = smoothed(stage, name, *raw);
     if (!smooth.empty()) point.value = smooth.y(std::min(lowerBound(smooth, point.step), smooth.size() - 1));
   }

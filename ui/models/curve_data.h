@@ -23,6 +23,8 @@ class CurveData {
   explicit CurveData(const base::MetricsStore& store) : store_(store) {}
 
   void setSmoothing(double weight);  ///< In [0, 1); 0 = none.
+  /// Whether a series is shown smoothed now. A schedule such as the learning rate never is: it is set, not measured.
+  bool isSmoothed(const std::string& name) const { return weight_ > 0 && name != "lr"; }
   /// At most about `max_points` columns for the steps in [from, to], with one more on each side so that lines run off
   /// the edge. Empty for an unknown series.
   std::vector<CurvePoint> points(const std::string& stage, const std::string& name, double from, double to,

@@ -138,6 +138,8 @@ struct Fold {
   void operator()(const base::CheckpointSaved& e) {
     run.milestones.push_back({Milestone::Kind::kCheckpoint, e.stage, e.step, e.path});
     run.last_saved = StepCursor{e.stage, e.step};
+    auto& stage = stageNamed(e.stage);
+    stage.step = std::max(stage.step, e.step);  // a run that stops between two reports is saved at the step it reached
   }
   void operator()(const base::SettingChanged& e) {
     run.milestones.push_back(

@@ -584,6 +584,7 @@ void CurvesPanel::refreshCursor() {
 
 void CurvesPanel::showStep(const QString& stage, qint64 step, bool is_live) {
   cursor_ = {stage.toStdString(), step};
+  if (is_live && !is_live_) read_out_->clear();
   is_live_ = is_live;
   if (shownStages() != built_stages_) {
     refreshData();
@@ -630,7 +631,7 @@ QString CurvesPanel::readOut(double x) {
       if (!point) continue;
       step = std::llround(point->step);
       const QString raw = formatNumber(point->low);
-      values << (smoothing_ > 0
+      values << (data_->isSmoothed(chart.name)
                      ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(chart.name).toLower(), raw, formatNumber(point->value))
                      : tr("%1 %2").arg(scalarTitle(chart.name).toLower(), raw));
     }

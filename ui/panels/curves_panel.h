@@ -119,7 +119,7 @@ class CurvesPanel final : public QWidget {
   QStringList shown_ = {QStringLiteral("loss"), QStringLiteral("grad_norm"), QStringLiteral("lr")};
   Span span_ = Span::kCurrentStage;
   std::string one_stage_;
-  double smoothing_ = 0.9;
+  double smoothing_ = 0.6;
   bool is_log_y_ = false;
   bool shows_all_ = true;  ///< The range follows the data until a person zooms or pans.
   bool is_setting_range_ = false;

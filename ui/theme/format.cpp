@@ -51,6 +51,8 @@ QString stageTitle(std::string_view stage) {
   if (stage == "teacher") return say("Teacher");
   if (stage == "cmt") return say("CMT");
   if (stage == "mean_flow") return say("MeanFlow");
+  if (stage == "control") return say("Control");
+  if (stage == "report") return say("Report");
   return fromView(stage);
 }
 
@@ -63,6 +65,8 @@ QString stagePurpose(std::string_view stage) {
     return say("Consistency mid-training: the student learns to jump along the teacher's trajectories");
   if (stage == "mean_flow")
     return say("MeanFlow distillation: the student learns average velocities, for images in one step");
+  if (stage == "control") return say("More CMT for the time distillation took, to compare with");
+  if (stage == "report") return say("Trains a small classifier on real images and scores all ways of making images");
   return {};
 }
 
