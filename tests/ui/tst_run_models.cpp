@@ -61,6 +61,19 @@ class TestRunModels : public QObject {
     QCOMPARE(source.summary().unsavedSteps(), std::int64_t{30});
   }
 
+  void aStageAddedLaterStandsWhereTheRunHasIt() {
+    RunSummary run;
+    std::int64_t sequence = 0;
+    const auto say = [&](base::TrainingEvent event) { run.apply({sequence++, 1.7e9, std::move(event)}); };
+    say(base::RunStarted{.stages = {"cmt", "mean_flow", "report"}});
+    say(base::StageStarted{"mean_flow", 0, 10, 1});
+    say(base::RunStarted{.is_resumed = true, .stages = {"cmt", "mean_flow", "control", "report"}});
+    QCOMPARE(run.stages.size(), std::size_t{4});
+    QCOMPARE(run.stages[2].name, std::string("control"));
+    QCOMPARE(run.stages[3].name, std::string("report"));
+    QCOMPARE(run.head()->stage, std::string("mean_flow"));
+  }
+
   void resumingVoidsWhatLiesBeyond() {
     RunSource source(QStringLiteral("/nowhere"));
     source.feed(madeUpRun({.num_stages = 3, .share_of_last = 0.5}));

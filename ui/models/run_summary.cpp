@@ -64,6 +64,14 @@ struct Fold {
   }
   void makeCurrent(const StageSummary& stage) { run.current_stage = static_cast<int>(&stage - run.stages.data()); }
 
+  /// A run may be taken up again with other stages, such as the control between MeanFlow and the report.
+  void orderStages(const std::vector<std::string>& names) {
+    const auto current = run.current_stage < 0 ? std::string() : run.stages[static_cast<std::size_t>(run.current_stage)].name;
+    const auto place = [&](const StageSummary& stage) { return std::find(names.begin(), names.end(), stage.name); };
+    std::stable_sort(run.stages.begin(), run.stages.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    if (const auto* stage = run.find(current)) makeCurrent(*stage);
+  }
+
   void operator()(const base::RunStarted& e) {
     run.has_started = true;
     run.run_name = e.run_name;
@@ -75,6 +83,7 @@ struct Fold {
       auto& stage = stageNamed(e.stages[i]);
       if (i < e.stage_steps.size()) stage.total_steps = e.stage_steps[i];
     }
+    orderStages(e.stages);
     run.failure.clear();
     run.outcome.clear();
     run.is_diverged = false;
