@@ -205,15 +205,19 @@ class Scoring {
 
   void gatherFeatures() {
     for (std::size_t row = 0; row < rows_.size(); ++row) {
-      std::vector<torch::Tensor> features, logits, labels;
+      std::vector<torch::Tensor> features, logits, labels, numbers;
       for (const auto& [begin, latents] : latents_[row]) {
         const auto scored = score(decodeTo8Bit(latents), labelsFor(begin, begin + latents.size(0)));
         features.push_back(scored.features);
         logits.push_back(scored.logits);
         labels.push_back(scored.labels);
+        numbers.push_back(torch::arange(begin, begin + latents.size(0), torch::kInt64));
       }
-      scored_.push_back({gather(features, {settings_.judge.features}, torch::kFloat32), gather(logits, {numClasses()}, torch::kFloat32),
-                         gather(labels, {}, torch::kInt64)});
+      // In the samples' order, whoever made them: sums over rows then give the same last digits every time.
+      const auto order = gather(numbers, {}, torch::kInt64).argsort();
+      const auto inOrder = [&](const torch::Tensor& rows) { return rows.index_select(0, order); };
+      scored_.push_back({inOrder(gather(features, {settings_.judge.features}, torch::kFloat32)),
+                         inOrder(gather(logits, {numClasses()}, torch::kFloat32)), inOrder(gather(labels, {}, torch::kInt64))});
     }
     train_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, false);
     test_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, false);
