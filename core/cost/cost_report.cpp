@@ -235,6 +235,7 @@ base::Result<CostReport> costReport(const base::RunConfig& config, const CostOpt
     if (hasStage(config, stage) && (std::string(stage) != "encoder" || config.encoder.kind == "trained"))
       report.stages.push_back(stageCost(config, stage, report));
   report.published = publishedFigures(config, report);
+  report.is_published_system = !report.published.empty() && report.image_size == 256;
   return report;
 }
 

@@ -63,6 +63,7 @@ struct CostReport {
   double flops_per_second = 0;
   std::int64_t num_gpus = 1;
   std::int64_t image_size = 0;
+  bool is_published_system = false;  ///< The networks MF-RAE gives one-step figures for: DiT-DH-XL at 256 px.
 
   double saving() const;  ///< 1 - ours / SD-VAE MeanFlow, one step; 0 when there is nothing to compare with.
   double gpuDays() const;

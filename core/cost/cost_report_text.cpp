@@ -57,9 +57,12 @@ std::string toText(const CostReport& report) {
   rows(report.compared);
   if (!report.compared.empty() && !report.sampling.empty()) {
     const auto &ours = report.sampling.front(), &other = report.compared.front();
-    out += fmt::format("  one step: {:.0f} + {:.0f} = {:.0f} against {:.0f} + {:.0f} = {:.0f} GFLOPs, {:.0f} % {}\n", ours.network_macs / 1e9,
+    out += fmt::format("  one step: {:.1f} + {:.1f} = {:.1f} against {:.1f} + {:.1f} = {:.1f} GFLOPs, {:.0f} % {}{}\n", ours.network_macs / 1e9,
                        ours.decoder_macs / 1e9, ours.macs() / 1e9, other.network_macs / 1e9, other.decoder_macs / 1e9, other.macs() / 1e9,
-                       100 * std::abs(report.saving()), report.saving() >= 0 ? "less" : "more");
+                       100 * std::abs(report.saving()), report.saving() >= 0 ? "less" : "more", !report.is_published_system ? std::string() :
+                       fmt::format(" (MF-RAE: {} + {} = {} against {} + {} = {}, {:.0f} % less)", published::kGeneratorGflops, published::kRaeDecoderGflops,
+                                   published::kGeneratorGflops + published::kRaeDecoderGflops, published::kSitGflops, published::kSdVaeDecoderGflops,
+                                   published::kSitGflops + published::kSdVaeDecoderGflops, 100 * published::kSamplingSaving));
   }
   out += fmt::format("\nTraining, every objective with these networks (2 FLOP a multiply-accumulate, attention included; a step has {} samples)\n",
                      report.samples_per_step);

@@ -47,7 +47,7 @@ Loop readLoop(OfficialReader& in, const OfficialPlan& plan) {
     in.warn(fmt::format("training.batch_size counts images of one GPU: {} GPUs are assumed", loop.ranks));
   }
   loop.steps_per_epoch =
-      officialStepsPerEpoch(plan.num_images, loop.global_batch, loop.accumulation, loop.ranks, plan.counts_epochs);
+      officialStepsPerEpoch(plan.num_images, loop.global_batch, loop.accumulation, loop.ranks, !plan.isStudent());  // RAE drops the rest
   loop.note = fmt::format("an epoch is {} steps: {} images, {} a step, {} GPUs", loop.steps_per_epoch, plan.num_images,
                           loop.global_batch, loop.ranks);
   const std::string batch_key = global || !per_rank ? "training.global_batch_size" : "training.batch_size";
