@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/base/config/config_io.h"
 #include "core/base/config/field_table.h"
+#include "core/base/config/official_config.h"
 
 namespace meanflow::app {
 namespace {
@@ -68,6 +70,17 @@ base::Result<std::string> schemaJson(const std::string& section) {
     root.push_back(std::move(entry));
   }
   return root.dump(2) + "\n";
+}
+
+std::string officialNote(const std::string& path_or_preset, const std::vector<std::string>& overrides) {
+  const auto path = base::configPath(path_or_preset);
+  if (!path || !std::filesystem::is_regular_file(*path)) return {};
+  const auto official = base::readOfficialConfig(*path, {.overrides = overrides});
+  if (!official) return {};
+  std::string note = fmt::format("{} is a configuration of the reference repositories, for {}; `meanflow config {}` shows what became of its keys\n",
+                                 *path, base::toString(official->stage), path_or_preset);
+  for (const auto& warning : official->warnings) note += "warning: " + warning + "\n";
+  return note;
 }
 
 }  // namespace meanflow::app

@@ -36,6 +36,7 @@ void addTrain(CLI::App& app, Action& action) {
       ->trigger_on_parse();
   command->callback([&action, options, config] {
     action = [options, config] {
+      std::cerr << officialNote(*config, options->request.overrides);
       options->setSource(*config);
       return runInTerminal(*options);
     };

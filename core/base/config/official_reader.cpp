@@ -111,7 +111,11 @@ void OfficialReader::copy(const std::string& key, const std::string& ours, const
 void OfficialReader::set(const std::string& key, const std::string& ours, const std::string& value,
                          const std::string& note) {
   known_.insert(key);
-  if (auto done = setValue(config(), ours, value); !done) return fail(key, done.error().message);
+  if (auto done = setValue(config(), ours, value); !done) {
+    const std::string own_key = ours + ": ";  // the official key is named instead
+    const auto& message = done.error().message;
+    return fail(key, message.starts_with(own_key) ? message.substr(own_key.size()) : message);
+  }
   out_.mappings.push_back({key, lineOf(key), writtenValue(key), ours, *getValue(config(), ours), note});
 }
 

@@ -56,8 +56,6 @@ class OfficialReader {
   const YamlNode* take(const std::string& key);
   template <class T>
   std::optional<T> read(const std::string& key);
-  template <class T>
-  std::optional<std::vector<T>> readList(const std::string& key);
   int lineOf(const std::string& key) const;
   std::string writtenValue(const std::string& key) const;
   Result<void> checkKeys(const YamlNode& node, const std::string& prefix) const;

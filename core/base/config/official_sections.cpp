@@ -355,7 +355,8 @@ void readMisc(OfficialReader& in, const OfficialPlan& plan) {
   if (given && size != from_encoder)
     in.warn(fmt::format("misc.latent_size {} does not fit the encoder's {}; the encoder decides", listText(size), listText(from_encoder)));
   const bool has_network = plan.hasNetwork();
-  in.copy("misc.num_classes", "data.num_classes", has_network ? "1000" : "");
+  const bool is_given_by_network = !plan.isStudent() && in.has("stage_2.params.num_classes");
+  in.copy("misc.num_classes", "data.num_classes", has_network && !is_given_by_network ? "1000" : "");
   const auto null_label = in.integer("misc.null_label");
   in.ignore("misc.null_label", "the null label is the number of classes, as the released losses have it");
   if (null_label && *null_label != in.config().data.num_classes)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Parameter counts by arithmetic against those of networks really built.
+#include <torch/torch.h>
+
+#include <QTest>
+
 #include "core/cost/network_cost.h"
 #include "core/evaluation/judge.h"
 #include "core/models/ddt.h"

@@ -2,6 +2,8 @@
 //
 // Counts against published figures and against sums written out by hand.
 #include <QTest>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "core/cost/catalog.h"
 #include "core/cost/memory_estimate.h"
@@ -48,6 +50,17 @@ class TestNetworkCost : public QObject {
     QCOMPARE(named("DINOv2-B/14 reg encoder 448").parameters, 86583552.0);
     QCOMPARE(named("SD-VAE decoder 512").parameters, 49490179.0);
     QCOMPARE(named("SD-VAE encoder 256").parameters, 34163592.0);
+  }
+  void everyRowOfTheGoldenTableIsReproduced() {
+    std::ifstream stream(meanflow::testing::testsFolder() + "/golden/flops_params/case.json");
+    const auto table = nlohmann::json::parse(stream).at("table");
+    QVERIFY(table.size() >= 25);
+    for (const auto& [name, row] : table.items()) {
+      const auto cost = named(name.c_str());
+      QVERIFY2(cost.linear_macs == row.at("linear_conv_MAC").get<double>(), name.c_str());
+      QVERIFY2(cost.attention_macs == row.at("attention_MAC").get<double>(), name.c_str());
+      QVERIFY2(cost.parameters == row.at("params").get<double>(), name.c_str());
+    }
   }
   void theFrozenPartIsPositionsAndFrequencies() {
     QCOMPARE(named("DiTDH-XL 256").frozen, 256.0 * 1152 + 256);
