@@ -61,15 +61,20 @@ NetworkCost sdVaeEncoder(const SdVaeShape& shape) {
   }
   addMiddle(counts, width, side);
   counts.parameters(2 * width);
-  counts.conv(width, 2 * static_cast<double>(shape.latent_channels), 3, side, side);
-  return counts.total();
+  const double moments = 2 * static_cast<double>(shape.latent_channels);
+  counts.conv(width, moments, 3, side, side);
+  auto cost = counts.total();
+  cost.linear_macs += side * side * moments * moments;  // quant_conv
+  return cost;
 }
 
 NetworkCost sdVaeDecoder(const SdVaeShape& shape) {
   LayerCounts counts;
+  const double latent = static_cast<double>(shape.latent_channels);
   double side = static_cast<double>(shape.image_size) / std::pow(2.0, static_cast<double>(shape.widths.size()) - 1);
   double width = static_cast<double>(shape.widths.back());
-  counts.conv(static_cast<double>(shape.latent_channels), width, 3, side, side);
+  const double post_quant = side * side * latent * latent;
+  counts.conv(latent, width, 3, side, side);
   addMiddle(counts, width, side);
   for (std::size_t level = shape.widths.size(); level-- > 0;) {
     const double out = static_cast<double>(shape.widths[level]);
@@ -82,7 +87,9 @@ NetworkCost sdVaeDecoder(const SdVaeShape& shape) {
   }
   counts.parameters(2 * width);
   counts.conv(width, kColours, 3, side, side);
-  return counts.total();
+  auto cost = counts.total();
+  cost.linear_macs += post_quant;
+  return cost;
 }
 
 double mlpWidth(const base::VitConfig& network) {

@@ -66,9 +66,9 @@ std::string toText(const CostReport& report) {
   }
   out += fmt::format("\nTraining, every objective with these networks (2 FLOP a multiply-accumulate, attention included; a step has {} samples)\n",
                      report.samples_per_step);
-  out += fmt::format("  {:<64} {:>14} {:>14}  {}\n", "", "a sample", "a step", "formula (F student, T teacher, J derivative, E encoder); source");
+  out += fmt::format("  {:<76} {:>14} {:>14}  {}\n", "", "a sample", "a step", "formula (F student, T teacher, J derivative, E encoder); source");
   for (const auto& cost : report.objectives)
-    out += fmt::format("  {:<64} {:>14} {:>14}  {}; {}\n", cost.name, scaled(cost.flops(), "FLOP"), scaled(cost.flops() * report.samples_per_step, "FLOP"),
+    out += fmt::format("  {:<76} {:>14} {:>14}  {}; {}\n", cost.name, scaled(cost.flops(), "FLOP"), scaled(cost.flops() * report.samples_per_step, "FLOP"),
                        cost.formula, cost.source);
   if (!report.stages.empty()) {
     out += fmt::format("\nThis configuration at {} a GPU, {} GPU{}; memory of one GPU in GiB (activations are an estimate)\n",

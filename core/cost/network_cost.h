@@ -94,7 +94,8 @@ struct VitDecoderShape {
 };
 NetworkCost networkCost(const VitDecoderShape& shape);
 
-/// One half of AutoencoderKL (stabilityai/sd-vae-ft-*), without the 1x1 quant convolutions.
+/// One half of AutoencoderKL (stabilityai/sd-vae-ft-*). The 1x1 quant convolution next to it is in the MACs but, as in the
+/// published counts, not in the parameters.
 struct SdVaeShape {
   bool is_decoder = true;
   std::int64_t image_size = 256;

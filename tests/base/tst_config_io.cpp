@@ -60,11 +60,11 @@ class TestConfigIo : public QObject {
   void writtenConfigurationFollowsTheOrderOfDescription() {
     const auto text = toYaml(RunConfig{});
     QVERIFY(text.starts_with("seed: 0\ndevice: auto\n"));
-    VERIFY_HAS(text, "teacher:\n  model:\n    patch_size: 1\n    hidden_size: [1152, 2048]\n");
-    VERIFY_HAS(text, "encoder:\n  model:\n    patch_size: 16\n");
+    VERIFY_HAS(text, "teacher:\n  architecture: ddt\n  model:\n    patch_size: 1\n    hidden_size: [1152, 2048]\n");
+    VERIFY_HAS(text, "encoder:\n  kind: trained\n  model:\n    patch_size: 16\n");
     VERIFY_HAS(
         text,
-        "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  training:\n    steps: 1000\n");
+        "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  label_drop: shared\n  weights: \"\"\n  training:\n    steps: 1000\n");
   }
   void scientificNotationAndBothBooleanSpellingsAreUnderstood() {
     const auto config = parseConfig(
@@ -85,8 +85,8 @@ class TestConfigIo : public QObject {
     };
     row("typo", "seed: 1\nteacher:\n  training:\n    stepz: 3\n",
         "my.yaml:4: teacher.training.stepz: unknown key; did you mean 'teacher.training.steps'? (value '3')");
-    row("wrong section", "label_drop: shared",
-        "my.yaml:1: label_drop: unknown key; did you mean 'mean_flow.label_drop'?");
+    row("wrong section", "clamp_times: true",
+        "my.yaml:1: clamp_times: unknown key; did you mean 'mean_flow.clamp_times'?");
     row("type", "\nseed: many\n", "my.yaml:2: seed: expected an integer, got 'many'");
     row("fraction", "seed: 1.5\n", "my.yaml:1: seed: expected an integer, got '1.5'");
     row("quoted number", "seed: \"5\"\n", "my.yaml:1: seed: expected an integer, got '5'");

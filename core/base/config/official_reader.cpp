@@ -172,6 +172,9 @@ Result<void> OfficialReader::checkKeys(const YamlNode& node, const std::string& 
     std::vector<std::string> siblings;
     for (const auto& name : known_)
       if (name.starts_with(prefix)) siblings.push_back(prefix + name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()));
+    if (prefix.empty())
+      for (const char* section : {"stage_1", "stage_2", "transport", "sampler", "guidance", "misc", "training", "eval", "gan"})
+        siblings.emplace_back(section);  // also those that this file has no use for
     std::string guess = nearest(key, siblings);
     if (guess.empty()) guess = nearest(key, std::vector<std::string>(known_.begin(), known_.end()));
     return Error{fmt::format("{}:{}: {}: unknown key of an official configuration{}", source_name_, line, key,

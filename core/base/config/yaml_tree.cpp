@@ -85,7 +85,6 @@ class TreeBuilder final : public YAML::EventHandler {
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YamlNode::Kind kind) {
     refuseAnchor(mark, anchor);
     refuseTag(mark, tag);
-    refuseAsKey(mark);
     if (open_.size() >= static_cast<std::size_t>(kMaxYamlDepth))
       throw Refusal{mark.line + 1, fmt::format("nested deeper than {} levels", kMaxYamlDepth)};
     open_.push_back({{.kind = kind, .text = {}, .line = mark.line + 1, .items = {}, .keys = {}}, false});
@@ -93,6 +92,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void close() {
     YamlNode node = std::move(open_.back().node);
     open_.pop_back();
+    // Only here: until it is closed, the parser takes every "[" of "[[[[" for the start of a key.
+    if (expectsKey()) throw Refusal{node.line, "a key must be a single word"};
     add(std::move(node));
   }
   void add(YamlNode node) {
