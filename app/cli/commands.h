@@ -17,5 +17,7 @@ void addTrain(CLI::App& app, Action& action);
 void addSample(CLI::App& app, Action& action);
 void addControl(CLI::App& app, Action& action);
 void addInspect(CLI::App& app, Action& action);
+void addConfig(CLI::App& app, Action& action);
+void addCost(CLI::App& app, Action& action);
 
 }  // namespace meanflow::app

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
   addSample(app, action);
   addControl(app, action);
   addInspect(app, action);
+  addConfig(app, action);
+  addCost(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -60,7 +60,7 @@ ConsistencyMidTrainingOptions cmtOptions(const base::CmtConfig& config, std::int
   return {.num_classes = num_classes,
           .label_dropout = config.label_dropout,
           .pair_times = config.pair_times == "official" ? PairTimes::kOfficial : PairTimes::kSolver,
-          .network_label_dropout = 0};
+          .network_label_dropout = config.label_drop == "independent" ? config.label_dropout : 0};
 }
 
 DrawNeeds ConsistencyMidTraining::trajectoryNeeds() const { return {.labels = options_.label_dropout > 0, .eps = true}; }

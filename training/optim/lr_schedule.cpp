@@ -29,7 +29,8 @@ LrSchedule lrSchedule(const base::TrainingConfig& config) {
   schedule.base_lr = config.lr;
   schedule.final_lr = config.final_lr;
   schedule.warmup_steps = config.warmup_steps;
-  schedule.decay_end_steps = config.steps - 1;
+  schedule.decay_end_steps = config.decay_end_step > 0 ? config.decay_end_step : config.steps - 1;
+  schedule.warmup_from_zero = config.warmup_from_zero;
   return schedule;
 }
 

@@ -23,7 +23,7 @@ struct LrSchedule {
   double at(std::int64_t k) const;
 };
 
-/// The schedule of a stage: linear warm-up from zero, final_lr reached at the stage's last step.
+/// The schedule of a stage: warm-up from zero or a plateau, final_lr reached at decay_end_step or the stage's last step.
 LrSchedule lrSchedule(const base::TrainingConfig& config);
 
 /// The keys the reference trainers read for their schedule (sony/mf-rae and bytetriper/RAE src/utils/optim_utils.py), from

@@ -16,6 +16,7 @@
 #include "training/report/scoring.h"
 #include "training/run/record_sinks.h"
 #include "training/run/run_context.h"
+#include "training/run/supported_settings.h"
 #include "training/sampling/live_painter.h"
 #include "training/stages/workspace.h"
 #include "training/workers/worker.h"
@@ -47,9 +48,7 @@ base::Result<void> checkDevice(const base::RunConfig& config) {
     const auto device = core::resolveDevice(config.device);
     if (device.is_cuda() && config.num_workers > 1)
       return base::Error{"num_workers " + std::to_string(config.num_workers) + " on a GPU is not supported yet; set num_workers to 1", base::ErrorKind::kUsage};
-    if (config.precision == "bf16")
-      return base::Error{"precision bf16 is not supported by this version's training; use fp32 or tf32", base::ErrorKind::kUsage};
-    return {};
+    return checkSupported(config);
   } catch (const std::exception& error) {
     return base::Error{error.what(), base::ErrorKind::kUsage};
   }
@@ -143,6 +142,8 @@ void TrainingRun::trainAndReport() {
   context_->publish(base::Progress{"preparing data", 0, 1});
   auto loaded = core::loadDataset(config_.data);
   if (!loaded) throw std::runtime_error(loaded.error().message);
+  if (config_.data.num_classes > 0 && config_.data.num_classes != loaded->numClasses())
+    throw std::runtime_error("data.num_classes is " + std::to_string(config_.data.num_classes) + " but the data has " + std::to_string(loaded->numClasses()) + "; set it to 0");
   const auto data = std::make_shared<const core::ImageDataset>(std::move(*loaded));
   context_->publish(base::Progress{"preparing data", 1, 1});
 

@@ -72,6 +72,7 @@ core::VitDecoder makeDecoder(const base::RunConfig& config) {
     options.network.patch_size = config.encoder.model.patch_size;
     options.latent_channels = latent.channels;
     options.latent_side = latent.side;
+    options.intermediate_size = config.decoder.intermediate_size;
     options.output_head = config.decoder.output_head;
     options.head_channels = config.decoder.head_channels;
     return core::VitDecoder(options);

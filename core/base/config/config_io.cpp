@@ -2,99 +2,20 @@
 #include "core/base/config/config_io.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "core/base/config/field_table.h"
+#include "core/base/config/official_config.h"
 #include "core/base/config/resources.h"
+#include "core/base/config/yaml_tree.h"
 
 namespace meanflow::base {
 namespace {
 
-constexpr std::size_t kMaxTextBytes = 1 << 20;
-constexpr int kMaxDepth = 32;
-
 Error usage(std::string message) { return {std::move(message), ErrorKind::kUsage}; }
-
-struct Refusal {
-  int line;
-  std::string why;
-};
-
-/// Looks at the parser's events before any tree is built, so that a hostile file costs no more than its own length.
-class SafetyCheck final : public YAML::EventHandler {
- public:
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++num_documents_ > 1) throw Refusal{mark.line + 1, "expected one YAML document, got a second"};
-  }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuseAnchor(mark, anchor); }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    throw Refusal{mark.line + 1, "aliases (*name) are not accepted; write the value out"};
-  }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string&) override {
-    refuseAnchor(mark, anchor);
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    enter(mark, anchor);
-  }
-  void OnSequenceEnd() override { --depth_; }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    enter(mark, anchor);
-  }
-  void OnMapEnd() override { --depth_; }
-
- private:
-  void refuseAnchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != 0) throw Refusal{mark.line + 1, "anchors (&name) are not accepted; write the value out"};
-  }
-  void enter(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    refuseAnchor(mark, anchor);
-    if (++depth_ > kMaxDepth) throw Refusal{mark.line + 1, fmt::format("nested deeper than {} levels", kMaxDepth)};
-  }
-  int num_documents_ = 0;
-  int depth_ = 0;
-};
-
-Result<YAML::Node> parseYaml(std::string_view text, const std::string& source_name) {
-  if (text.size() > kMaxTextBytes)
-    return usage(fmt::format("{}: a configuration of {} bytes is refused (at most {})", source_name, text.size(),
-                             kMaxTextBytes));
-  try {
-    std::istringstream stream{std::string(text)};
-    YAML::Parser parser(stream);
-    SafetyCheck check;
-    while (parser.HandleNextDocument(check)) {
-    }
-    return YAML::Load(std::string(text));
-  } catch (const Refusal& refusal) {
-    return usage(fmt::format("{}:{}: {}", source_name, refusal.line, refusal.why));
-  } catch (const YAML::Exception& e) {
-    return usage(fmt::format("{}:{}: not valid YAML: {}", source_name, e.mark.line + 1, e.msg));
-  }
-}
-
-Result<RawValue> rawValue(const YAML::Node& node) {
-  // yaml-cpp tags a plain scalar "?" and a quoted one "!".
-  const auto scalar = [](const YAML::Node& n) { return RawScalar{n.Scalar(), n.Tag() == "!"}; };
-  if (node.IsScalar()) return RawValue{false, {scalar(node)}};
-  if (node.IsNull()) return usage("expected a value, got nothing (write \"\" for an empty text)");
-  if (node.IsMap()) return usage("expected a value, got a section");
-  RawValue list{true, {}};
-  for (const auto& item : node) {
-    if (!item.IsScalar()) return usage("expected a list of single values, got a list within a list");
-    list.items.push_back(scalar(item));
-  }
-  return list;
-}
 
 std::string unknownKeyText(std::string_view key, const FieldTable& table) {
   const auto guess = nearestKey(key, table);
@@ -105,13 +26,11 @@ class YamlReader {
  public:
   YamlReader(const FieldTable& table, const std::string& source_name) : table_(table), source_name_(source_name) {}
 
-  Result<void> readSection(const YAML::Node& node, const std::string& prefix) {
-    for (const auto& entry : node) {
-      const YAML::Node& key_node = entry.first;
-      const YAML::Node& value = entry.second;
-      const int line = key_node.Mark().line + 1;
-      if (!key_node.IsScalar()) return usage(fmt::format("{}:{}: a key must be a single word", source_name_, line));
-      const std::string key = prefix + key_node.Scalar();
+  Result<void> readSection(const YamlNode& node, const std::string& prefix) {
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+      const YamlNode& value = node.items[i];
+      const int line = node.keys[i].line;
+      const std::string key = prefix + node.keys[i].text;
       if (const auto [seen, is_new] = lines_.emplace(key, line); !is_new)
         return at(line, key, fmt::format("duplicate key, first given in line {}", seen->second));
       if (auto read = readEntry(key, line, value); !read) return read;
@@ -120,17 +39,17 @@ class YamlReader {
   }
 
  private:
-  Result<void> readEntry(const std::string& key, int line, const YAML::Node& value) {
+  Result<void> readEntry(const std::string& key, int line, const YamlNode& value) {
     if (table_.isSection(key)) {
-      if (value.IsMap()) return readSection(value, key + ".");
+      if (value.isMap()) return readSection(value, key + ".");
       return at(line, key,
-                fmt::format("expected a section with keys below it, got '{}'", value.IsScalar() ? value.Scalar()
-                                                                               : value.IsNull() ? "nothing"
+                fmt::format("expected a section with keys below it, got '{}'", value.isScalar() ? value.text
+                                                                               : value.isNull() ? "nothing"
                                                                                                 : "a list"));
     }
     const FieldRef* field = table_.find(key);
     if (field == nullptr) {
-      const std::string seen = value.IsScalar() ? fmt::format(" (value '{}')", value.Scalar().substr(0, 60)) : "";
+      const std::string seen = value.isScalar() ? fmt::format(" (value '{}')", value.text.substr(0, 60)) : "";
       return at(line, key, unknownKeyText(key, table_) + seen);
     }
     const auto raw = rawValue(value);
@@ -176,42 +95,28 @@ Result<RawValue> rawFromText(std::string_view text, bool is_list) {
   return list;
 }
 
-Result<std::string> readText(const std::filesystem::path& path) {
-  std::error_code code;
-  if (!std::filesystem::is_regular_file(path, code))
-    return usage(fmt::format("{}: {}", path.string(),
-                             std::filesystem::exists(path, code) ? "not a file" : "no such configuration file"));
-  if (std::filesystem::file_size(path, code) > kMaxTextBytes)
-    return usage(fmt::format("{}: a configuration of more than {} bytes is refused", path.string(), kMaxTextBytes));
-  std::ifstream stream(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  if (!stream.good() && !stream.eof()) return usage(fmt::format("{}: cannot be read", path.string()));
-  return text;
-}
-
 bool looksLikePreset(const std::string& name) {
   return name.find('/') == std::string::npos && !name.ends_with(".yaml") && !name.ends_with(".yml");
 }
 
 }  // namespace
 
+Result<std::string> configPath(const std::string& path_or_preset) {
+  if (!looksLikePreset(path_or_preset)) return path_or_preset;
+  if (const auto preset = resourcePath("presets/" + path_or_preset + ".yaml")) return preset->string();
+  if (std::filesystem::exists(path_or_preset)) return path_or_preset;
+  const auto names = presetNames();
+  const auto guess = nearest(path_or_preset, names);
+  return usage(fmt::format("no preset and no file named '{}'{}; presets: {}", path_or_preset,
+                           guess.empty() ? "" : fmt::format("; did you mean '{}'?", guess), fmt::join(names, ", ")));
+}
+
 Result<RunConfig> loadConfig(const std::string& path_or_preset, const std::vector<std::string>& overrides) {
-  std::filesystem::path path = path_or_preset;
-  if (looksLikePreset(path_or_preset)) {
-    const auto preset = resourcePath("presets/" + path_or_preset + ".yaml");
-    if (preset) {
-      path = *preset;
-    } else if (!std::filesystem::exists(path)) {
-      const auto names = presetNames();
-      const auto guess = nearest(path_or_preset, names);
-      return usage(fmt::format("no preset and no file named '{}'{}; presets: {}", path_or_preset,
-                               guess.empty() ? "" : fmt::format("; did you mean '{}'?", guess),
-                               fmt::join(names, ", ")));
-    }
-  }
-  const auto text = readText(path);
+  const auto path = configPath(path_or_preset);
+  if (!path) return path.error();
+  const auto text = readYamlText(*path);
   if (!text) return text.error();
-  return parseConfig(*text, path.string(), overrides);
+  return parseConfig(*text, *path, overrides);
 }
 
 Result<RunConfig> parseConfig(std::string_view yaml_text, const std::string& source_name,
@@ -219,9 +124,13 @@ Result<RunConfig> parseConfig(std::string_view yaml_text, const std::string& sou
   const auto root = parseYaml(yaml_text, source_name);
   if (!root) return root.error();
   RunConfig config;
-  if (!root->IsNull() && root->IsDefined()) {
-    if (!root->IsMap())
-      return usage(fmt::format("{}:{}: expected 'key: value' lines at the top", source_name, root->Mark().line + 1));
+  if (isOfficialConfig(*root)) {
+    auto official = convertOfficialConfig(*root, source_name, {.overrides = overrides});
+    if (!official) return official.error();
+    config = std::move(official->config);
+  } else if (!root->isNull()) {
+    if (!root->isMap())
+      return usage(fmt::format("{}:{}: expected 'key: value' lines at the top", source_name, root->line));
     const auto table = fieldTable(config);
     if (auto read = YamlReader(table, source_name).readSection(*root, ""); !read) return read.error();
   }

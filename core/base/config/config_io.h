@@ -12,12 +12,15 @@
 
 namespace meanflow::base {
 
-/// Reads a YAML file, or the preset of that name ("demo" is resources/presets/demo.yaml), then applies the overrides in
-/// order. What the file leaves out keeps the default of run_config.h.
+/// The file meant by a path or by the name of a preset ("demo" is resources/presets/demo.yaml).
+Result<std::string> configPath(const std::string& path_or_preset);
+
+/// Reads a YAML file or the preset of that name, then applies the overrides in order. What the file leaves out keeps the
+/// default of run_config.h. A file of the reference repositories is converted (official_config.h).
 Result<RunConfig> loadConfig(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
 
 /// As loadConfig, from text. `source_name` is what errors call the text. Refused: unknown and duplicate keys, wrong
-/// types, values out of range, anchors and aliases, more than 1 MiB, nesting deeper than 32.
+/// types, values out of range, and what parseYaml refuses (yaml_tree.h).
 Result<RunConfig> parseConfig(std::string_view yaml_text, const std::string& source_name,
                               const std::vector<std::string>& overrides = {});
 

@@ -3,6 +3,7 @@
 // One description per configuration struct serves reading, writing, checking, --help and the studio's forms: a struct
 // gets a free function `describe(visitor, struct)` that names each member once with its range, unit and help text.
 #pragma once
+#include <cstddef>
 #include <initializer_list>
 #include <limits>
 #include <string>
@@ -18,6 +19,7 @@ struct FieldInfo {
   double min = -std::numeric_limits<double>::infinity();
   double max = std::numeric_limits<double>::infinity();
   std::initializer_list<std::string_view> choices = {};
+  std::size_t min_items = 0, max_items = 0;  ///< Lists: how many entries; max_items 0 = any number.
 };
 
 // A visitor offers

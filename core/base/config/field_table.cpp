@@ -21,7 +21,7 @@ class Collector {
   void field(std::string_view name, T& value, const FieldInfo& info) {
     // The array behind info.choices dies with the call; the words themselves are literals.
     table_.fields.push_back({prefix_ + std::string(name), &value, info.help, info.unit, info.min, info.max,
-                             std::vector<std::string_view>(info.choices)});
+                             std::vector<std::string_view>(info.choices), info.min_items, info.max_items});
   }
   template <class S>
   void section(std::string_view name, S& value, std::string_view help) {
@@ -121,6 +121,9 @@ Result<void> assignTo(T& target, const FieldRef& field, const RawValue& raw) {
 template <class T>
 Result<void> assignTo(std::vector<T>& target, const FieldRef& field, const RawValue& raw) {
   if (!raw.is_list) return mismatch("a list such as [a, b]", raw.items.front().text);
+  if (raw.items.size() < field.min_items || (field.max_items > 0 && raw.items.size() > field.max_items))
+    return mismatch(fmt::format("a list of {} to {} values", field.min_items, field.max_items),
+                    fmt::format("{}", raw.items.size()));
   std::vector<T> values;
   for (const auto& item : raw.items) {
     auto value = parseOne<T>(field, item);

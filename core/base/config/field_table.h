@@ -23,6 +23,7 @@ struct FieldRef {
   std::string_view help, unit;
   double min = 0, max = 0;
   std::vector<std::string_view> choices;
+  std::size_t min_items = 0, max_items = 0;  ///< Lists; max_items 0 = any number.
 };
 struct SectionRef {
   std::string key;

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "core/base/config/adversarial_config.h"
 #include "core/base/config/field.h"
+#include "core/base/config/model_config.h"
+#include "core/base/config/sampling_config.h"
 
 namespace meanflow::base {
 
@@ -22,6 +25,12 @@ struct DataConfig {
   double rotation_degrees = 3;
   double scale_jitter = 0.04;
   double shift_px = 1;
+  std::int64_t num_classes = 0;
+  std::int64_t num_images = 0;
+  std::string crop = "center";
+  std::int64_t resize_side = 0;
+  bool flip = false;
+  std::int64_t loader_threads = 0;
 };
 template <class V>
 void describe(V& v, DataConfig& c) {
@@ -34,6 +43,12 @@ void describe(V& v, DataConfig& c) {
   v.field("rotation_degrees", c.rotation_degrees, {.help = "Augmentation: largest rotation either way", .unit = "degrees", .min = 0, .max = 180});
   v.field("scale_jitter", c.scale_jitter, {.help = "Augmentation: largest relative change of size", .min = 0, .max = 0.9});
   v.field("shift_px", c.shift_px, {.help = "Augmentation: largest shift, in pixels of the training image", .unit = "px", .min = 0, .max = 64});
+  v.field("num_classes", c.num_classes, {.help = "Classes, and the number of the null label; 0 = as many as the data has", .unit = "classes", .min = 0, .max = 1e6});
+  v.field("num_images", c.num_images, {.help = "Training images in one pass over the data, for costs and epochs; 0 = as many as the data has", .unit = "images", .min = 0, .max = 1e12});
+  v.field("crop", c.crop, {.help = "Square taken from an image: its centre, or a random one after resizing (kind: folder)", .choices = {"center", "random"}});
+  v.field("resize_side", c.resize_side, {.help = "Shorter side before a random crop; 0 = image_size (crop: random)", .unit = "px", .min = 0, .max = 16384});
+  v.field("flip", c.flip, {.help = "Mirror half of the training images (kind: folder)"});
+  v.field("loader_threads", c.loader_threads, {.help = "Threads that read images from disk; 0 = read everything at the start", .unit = "threads", .min = 0, .max = 1024});
 }
 
 /// Optimiser, schedule and bookkeeping of one stage.
@@ -52,56 +67,52 @@ struct TrainingConfig {
   std::int64_t checkpoint_every = 200;
   std::int64_t keep_checkpoints = 3;
   std::int64_t sample_every = 50;
+  std::int64_t accumulation = 1;
+  std::int64_t decay_end_step = 0;
+  bool warmup_from_zero = true;
 };
 template <class V>
 void describe(V& v, TrainingConfig& c) {
-  v.field("steps", c.steps, {.help = "Optimizer steps of this stage", .min = 0, .max = 1e9});
-  v.field("batch_size", c.batch_size, {.help = "Images (or trajectory pairs) per optimizer step, over all workers", .min = 1, .max = 1e6});
+  v.field("steps", c.steps, {.help = "Optimizer steps of this stage", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("batch_size", c.batch_size, {.help = "Images (or trajectory pairs) per optimizer step, over all workers", .unit = "images", .min = 1, .max = 1e6});
   v.field("lr", c.lr, {.help = "Peak learning rate of AdamW", .min = 0, .max = 10});
-  v.field("final_lr", c.final_lr, {.help = "Learning rate at the last step", .min = 0, .max = 10});
+  v.field("final_lr", c.final_lr, {.help = "Learning rate at the end of the decay", .min = 0, .max = 10});
   v.field("schedule", c.schedule, {.help = "Shape of the decay from lr to final_lr after the warm-up", .choices = {"constant", "linear", "cosine"}});
-  v.field("warmup_steps", c.warmup_steps, {.help = "Steps of linear warm-up", .min = 0, .max = 1e9});
+  v.field("warmup_steps", c.warmup_steps, {.help = "Warm-up: linear from zero, or a plateau at lr", .unit = "steps", .min = 0, .max = 1e9});
   v.field("beta1", c.beta1, {.help = "AdamW: decay of the first moment", .min = 0, .max = 0.99999});
   v.field("beta2", c.beta2, {.help = "AdamW: decay of the second moment", .min = 0, .max = 0.99999999});
   v.field("eps", c.eps, {.help = "AdamW: added to the root of the second moment", .min = 0, .max = 1});
   v.field("weight_decay", c.weight_decay, {.help = "AdamW: decoupled weight decay", .min = 0, .max = 10});
   v.field("clip_grad", c.clip_grad, {.help = "Clip the global gradient norm at this value; 0 = off", .min = 0, .max = 1e9});
   v.field("ema_decay", c.ema_decay, {.help = "Decay of the weight average, per optimizer step", .min = 0, .max = 0.9999999});
-  v.field("log_every", c.log_every, {.help = "Steps between reported losses", .min = 1, .max = 1e9});
-  v.field("checkpoint_every", c.checkpoint_every, {.help = "Steps between checkpoints", .min = 1, .max = 1e9});
-  v.field("keep_checkpoints", c.keep_checkpoints, {.help = "Checkpoints kept per stage, newest first; 0 = all", .min = 0, .max = 1e6});
-  v.field("sample_every", c.sample_every, {.help = "Steps between live samples; 0 = none", .min = 0, .max = 1e9});
-}
-
-struct VitConfig {
-  std::int64_t patch_size = 16;
-  std::int64_t hidden_size = 768;
-  std::int64_t depth = 12;
-  std::int64_t num_heads = 12;
-  double mlp_ratio = 4;
-};
-template <class V>
-void describe(V& v, VitConfig& c) {
-  v.field("patch_size", c.patch_size, {.help = "Side of a patch", .unit = "px", .min = 1, .max = 64});
-  v.field("hidden_size", c.hidden_size, {.help = "Token width", .min = 4, .max = 16384});
-  v.field("depth", c.depth, {.help = "Transformer blocks", .min = 1, .max = 256});
-  v.field("num_heads", c.num_heads, {.help = "Attention heads", .min = 1, .max = 256});
-  v.field("mlp_ratio", c.mlp_ratio, {.help = "Hidden width of the MLP over hidden_size", .min = 0.25, .max = 16});
+  v.field("log_every", c.log_every, {.help = "Steps between reported losses", .unit = "steps", .min = 1, .max = 1e9});
+  v.field("checkpoint_every", c.checkpoint_every, {.help = "Steps between checkpoints", .unit = "steps", .min = 1, .max = 1e9});
+  v.field("keep_checkpoints", c.keep_checkpoints, {.help = "Checkpoints kept per stage, newest first; 0 = all", .unit = "checkpoints", .min = 0, .max = 1e6});
+  v.field("sample_every", c.sample_every, {.help = "Steps between live samples; 0 = none", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("accumulation", c.accumulation, {.help = "Micro-batches whose gradients make one optimizer step", .unit = "micro-batches", .min = 1, .max = 65536});
+  v.field("decay_end_step", c.decay_end_step, {.help = "Step at which final_lr is reached and kept; 0 = the last step", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("warmup_from_zero", c.warmup_from_zero, {.help = "The warm-up rises from zero; otherwise it is a plateau at lr, as the released code's default"});
 }
 
 struct EncoderConfig {
+  std::string kind = "trained";
   VitConfig model;
   std::int64_t mae_decoder_width = 64;
   std::int64_t mae_decoder_depth = 2;
   double mask_ratio_max = 0.75;
+  std::int64_t input_size = 0;
+  std::string weights;
   TrainingConfig training;
 };
 template <class V>
 void describe(V& v, EncoderConfig& c) {
+  v.field("kind", c.kind, {.help = "trained: a ViT of ours, pre-trained by this run; dinov2 (with registers), siglip2 or mae: a published encoder, frozen", .choices = {"trained", "dinov2", "siglip2", "mae"}});
   v.section("model", c.model, "The ViT encoder that makes the latent space");
-  v.field("mae_decoder_width", c.mae_decoder_width, {.help = "Width of the decoder used only for masked pre-training", .min = 4, .max = 4096});
-  v.field("mae_decoder_depth", c.mae_decoder_depth, {.help = "Blocks of the decoder used only for masked pre-training", .min = 1, .max = 64});
+  v.field("mae_decoder_width", c.mae_decoder_width, {.help = "Width of the decoder used only for masked pre-training", .unit = "channels", .min = 4, .max = 4096});
+  v.field("mae_decoder_depth", c.mae_decoder_depth, {.help = "Blocks of the decoder used only for masked pre-training", .unit = "blocks", .min = 1, .max = 64});
   v.field("mask_ratio_max", c.mask_ratio_max, {.help = "Each step masks a share of the patches drawn from U(0, this)", .min = 0, .max = 0.95});
+  v.field("input_size", c.input_size, {.help = "Side to which images are resized for the encoder; 0 = data.image_size", .unit = "px", .min = 0, .max = 4096});
+  v.field("weights", c.weights, {.help = "Published encoder: file, folder or hub name (facebook/dinov2-with-registers-base)"});
   v.section("training", c.training, "Masked-autoencoder pre-training");
 }
 
@@ -110,42 +121,25 @@ struct DecoderConfig {
   std::string output_head = "conv";
   std::int64_t head_channels = 24;
   double noise_tau = 0;
+  std::int64_t intermediate_size = 0;
+  std::string weights;
+  std::string statistics;
+  double statistics_eps = 1e-5;
+  DecoderLossConfig losses;
   TrainingConfig training;
 };
 template <class V>
 void describe(V& v, DecoderConfig& c) {
-  v.section("model", c.model, "The ViT decoder (patch_size is the encoder's)");
+  v.section("model", c.model, "The ViT decoder (with a trained encoder, patch_size is the encoder's)");
   v.field("output_head", c.output_head, {.help = "patch: linear to pixels, as in RAE; conv: features to pixels through 3x3 convolutions, which removes the seams between patches", .choices = {"patch", "conv"}});
-  v.field("head_channels", c.head_channels, {.help = "Channels of the conv output head", .min = 4, .max = 512});
+  v.field("head_channels", c.head_channels, {.help = "Channels of the conv output head", .unit = "channels", .min = 4, .max = 512});
   v.field("noise_tau", c.noise_tau, {.help = "Strength of the noise added to latents while the decoder trains", .min = 0, .max = 4});
+  v.field("intermediate_size", c.intermediate_size, {.help = "Hidden width of the MLP; 0 = hidden_size * mlp_ratio", .unit = "channels", .min = 0, .max = 65536});
+  v.field("weights", c.weights, {.help = "Checkpoint of a finished decoder, used instead of training one"});
+  v.field("statistics", c.statistics, {.help = "File with the latents' mean and variance (stat.pt), used instead of measuring them"});
+  v.field("statistics_eps", c.statistics_eps, {.help = "Added to the latents' variance under the root", .min = 0, .max = 1});
+  v.section("losses", c.losses, "Perceptual and adversarial losses beside L1");
   v.section("training", c.training, "Reconstruction training");
-}
-
-/// Published names of DiTwDDTHead's constructor fields (RAE stage 2).
-struct DdtConfig {
-  std::int64_t patch_size = 1;
-  std::vector<std::int64_t> hidden_size = {1152, 2048};
-  std::vector<std::int64_t> depth = {28, 2};
-  std::vector<std::int64_t> num_heads = {16, 16};
-  double mlp_ratio = 4;
-  bool use_qknorm = false;
-  bool use_swiglu = true;
-  bool use_rope = true;
-  bool use_rmsnorm = true;
-  bool use_pos_embed = true;
-};
-template <class V>
-void describe(V& v, DdtConfig& c) {
-  v.field("patch_size", c.patch_size, {.help = "Latent cells per token side", .min = 1, .max = 16});
-  v.field("hidden_size", c.hidden_size, {.help = "Widths of the encoder part and of the DDT head", .min = 4, .max = 16384});
-  v.field("depth", c.depth, {.help = "Blocks of the encoder part and of the DDT head", .min = 0, .max = 256});
-  v.field("num_heads", c.num_heads, {.help = "Attention heads of the encoder part and of the DDT head", .min = 1, .max = 256});
-  v.field("mlp_ratio", c.mlp_ratio, {.help = "MLP width over hidden_size, before SwiGLU's two thirds", .min = 0.25, .max = 16});
-  v.field("use_qknorm", c.use_qknorm, {.help = "Normalise queries and keys per head"});
-  v.field("use_swiglu", c.use_swiglu, {.help = "SwiGLU feed-forward (otherwise GELU)"});
-  v.field("use_rope", c.use_rope, {.help = "Rotary position embedding"});
-  v.field("use_rmsnorm", c.use_rmsnorm, {.help = "RMSNorm (otherwise LayerNorm without affine)"});
-  v.field("use_pos_embed", c.use_pos_embed, {.help = "Absolute sin-cos positions on the encoder part's tokens"});
 }
 
 /// Distribution of training times and the dimension-dependent shift t' = s t / (1 + (s - 1) t).
@@ -155,6 +149,7 @@ struct TimeConfig {
   double t_max = 0.999;
   double shift = 0;
   double shift_base = 4096;
+  std::int64_t shift_dim = 0;
 };
 template <class V>
 void describe(V& v, TimeConfig& c) {
@@ -162,32 +157,34 @@ void describe(V& v, TimeConfig& c) {
   v.field("mu", c.mu, {.help = "Mean of the logit-normal distribution", .min = -10, .max = 10});
   v.field("sigma", c.sigma, {.help = "Standard deviation of the logit-normal distribution", .min = 1e-3, .max = 10});
   v.field("t_max", c.t_max, {.help = "Largest time before the shift", .min = 0.01, .max = 1});
-  v.field("shift", c.shift, {.help = "Time shift s >= 1; 0 = sqrt(latent dimension / shift_base)", .min = 0, .max = 1000});
-  v.field("shift_base", c.shift_base, {.help = "Latent dimension at which the shift is 1", .min = 1, .max = 1e9});
-}
-
-struct GuidanceConfig {
-  double scale = 1;
-  double t_min = 0, t_max = 1;
-};
-template <class V>
-void describe(V& v, GuidanceConfig& c) {
-  v.field("scale", c.scale, {.help = "Classifier-free guidance: v_u + scale (v_c - v_u); 1 = off", .min = 0, .max = 100});
-  v.field("t_min", c.t_min, {.help = "Guidance is active from this time", .min = 0, .max = 1});
-  v.field("t_max", c.t_max, {.help = "Guidance is active up to this time", .min = 0, .max = 1});
+  v.field("shift", c.shift, {.help = "Time shift s >= 1; 0 = sqrt(shift_dim / shift_base)", .min = 0, .max = 1000});
+  v.field("shift_base", c.shift_base, {.help = "Latent dimension at which the shift is 1", .unit = "numbers", .min = 1, .max = 1e9});
+  v.field("shift_dim", c.shift_dim, {.help = "Latent dimension that sets the shift; 0 = channels x side x side of the latents", .unit = "numbers", .min = 0, .max = 1e12});
 }
 
 struct TeacherConfig {
+  std::string architecture = "ddt";
   DdtConfig model;
   TimeConfig time;
+  std::string path = "linear";
+  std::string prediction = "velocity";
+  std::string loss_weight = "none";
   double label_dropout = 0.1;
+  bool train_fourier_and_positions = false;
+  std::string weights;
   TrainingConfig training;
 };
 template <class V>
 void describe(V& v, TeacherConfig& c) {
-  v.section("model", c.model, "DiT-DH: a DiT with a wide DDT head");
-  v.section("time", c.time, "Training times; the student stages use the same distribution and shift");
+  v.field("architecture", c.architecture, {.help = "ddt: DiT-DH, a DiT with a wide DDT head; lightning_dit: the DiT without the head", .choices = {"ddt", "lightning_dit"}});
+  v.section("model", c.model, "Sizes and switches of the network; the student's are the same");
+  v.section("time", c.time, "Training times; the student stages use the same shift, and mean_flow.time_distribution says whose distribution");
+  v.field("path", c.path, {.help = "Interpolation between data and noise: linear, variance preserving with sines (gvp) or with a beta schedule (vp)", .choices = {"linear", "gvp", "vp"}});
+  v.field("prediction", c.prediction, {.help = "What the network predicts", .choices = {"velocity", "noise", "score"}});
+  v.field("loss_weight", c.loss_weight, {.help = "Weight of the loss over time (prediction: noise or score)", .choices = {"none", "velocity", "likelihood"}});
   v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
+  v.field("train_fourier_and_positions", c.train_fourier_and_positions, {.help = "Train the Fourier frequencies and position table too, as RAE's released trainer does by its requires_grad_(True)"});
+  v.field("weights", c.weights, {.help = "Checkpoint of a finished teacher, used instead of training one"});
   v.section("training", c.training, "Flow-matching training");
 }
 
@@ -199,21 +196,27 @@ struct CmtConfig {
   std::int64_t bank_size = 768;
   std::int64_t bank_refresh_every = 0;
   std::int64_t trajectories_per_step = 1;
+  double control_lr = 3e-4;
   GuidanceConfig guidance;
   double label_dropout = 0.1;
+  std::string label_drop = "shared";
+  std::string weights;
   TrainingConfig training;
 };
 template <class V>
 void describe(V& v, CmtConfig& c) {
-  v.field("euler_steps", c.euler_steps, {.help = "Teacher evaluations per trajectory; N steps give N + 1 states", .min = 1, .max = 1000});
+  v.field("euler_steps", c.euler_steps, {.help = "Teacher evaluations per trajectory; N steps give N + 1 states", .unit = "steps", .min = 1, .max = 1000});
   v.field("pair_times", c.pair_times, {.help = "solver: times at which the solver visited the states; official: the released code's uniform times", .choices = {"solver", "official"}});
   v.field("grid_end", c.grid_end, {.help = "End of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
   v.field("trajectories", c.trajectories, {.help = "bank: pairs from a stored set of trajectories; fresh: new trajectories every step", .choices = {"bank", "fresh"}});
-  v.field("bank_size", c.bank_size, {.help = "Trajectories in the bank", .min = 1, .max = 1e7});
-  v.field("bank_refresh_every", c.bank_refresh_every, {.help = "Steps after which a new bank is made; 0 = never", .min = 0, .max = 1e9});
-  v.field("trajectories_per_step", c.trajectories_per_step, {.help = "Trajectories per step (trajectories: fresh)", .min = 1, .max = 1e6});
+  v.field("bank_size", c.bank_size, {.help = "Trajectories in the bank", .unit = "trajectories", .min = 1, .max = 1e7});
+  v.field("bank_refresh_every", c.bank_refresh_every, {.help = "Steps after which a new bank is made; 0 = never", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("trajectories_per_step", c.trajectories_per_step, {.help = "Trajectories per step (trajectories: fresh)", .unit = "trajectories", .min = 1, .max = 1e6});
+  v.field("control_lr", c.control_lr, {.help = "Peak learning rate of the stage control, which goes on from what this one has settled on", .min = 0, .max = 1});
   v.section("guidance", c.guidance, "Guidance of the teacher along its trajectories (none in the paper's recipe)");
   v.field("label_dropout", c.label_dropout, {.help = "Share of trajectories with the null label", .min = 0, .max = 1});
+  v.field("label_drop", c.label_drop, {.help = "shared: one drop for teacher and student; independent: a second drop for the student, as in the released code", .choices = {"shared", "independent"}});
+  v.field("weights", c.weights, {.help = "Checkpoint of a student after this stage, used instead of training one"});
   v.section("training", c.training, "Consistency mid-training; batch_size counts pairs");
 }
 
@@ -230,7 +233,10 @@ struct MeanFlowConfig {
   bool adaptive_squared = false;
   std::string label_drop = "shared";
   double label_dropout = 0.1;
+  std::string time_distribution = "teacher";
+  double time_mu = 0, time_sigma = 1;
   GuidanceConfig guidance;
+  std::string weights;
   TrainingConfig training;
 };
 template <class V>
@@ -247,7 +253,11 @@ void describe(V& v, MeanFlowConfig& c) {
   v.field("adaptive_squared", c.adaptive_squared, {.help = "Square the per-sample error first, as the released code does"});
   v.field("label_drop", c.label_drop, {.help = "shared: one drop for w, u, u+ and u-; independent: a second drop per copy, as in the released code", .choices = {"shared", "independent"}});
   v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
+  v.field("time_distribution", c.time_distribution, {.help = "Distribution of r and t before the shift: teacher = as teacher.time", .choices = {"teacher", "uniform", "logit_normal"}});
+  v.field("time_mu", c.time_mu, {.help = "Mean of the logit-normal distribution (time_distribution: logit_normal)", .min = -10, .max = 10});
+  v.field("time_sigma", c.time_sigma, {.help = "Standard deviation of the logit-normal distribution (time_distribution: logit_normal)", .min = 1e-3, .max = 10});
   v.section("guidance", c.guidance, "Guidance of the teacher (none in the paper's recipe)");
+  v.field("weights", c.weights, {.help = "Checkpoint of a finished student, used instead of training one"});
   v.section("training", c.training, "MeanFlow distillation or training");
 }
 
@@ -261,10 +271,10 @@ struct JudgeConfig {
 };
 template <class V>
 void describe(V& v, JudgeConfig& c) {
-  v.field("width", c.width, {.help = "Channels of the judge's first convolution", .min = 4, .max = 512});
+  v.field("width", c.width, {.help = "Channels of the judge's first convolution", .unit = "channels", .min = 4, .max = 512});
   v.field("features", c.features, {.help = "Width of the feature layer that distances are taken on", .min = 8, .max = 4096});
-  v.field("steps", c.steps, {.help = "Training steps on real images", .min = 1, .max = 1e6});
-  v.field("batch_size", c.batch_size, {.help = "Images per step", .min = 1, .max = 65536});
+  v.field("steps", c.steps, {.help = "Training steps on real images", .unit = "steps", .min = 1, .max = 1e6});
+  v.field("batch_size", c.batch_size, {.help = "Images per step", .unit = "images", .min = 1, .max = 65536});
   v.field("lr", c.lr, {.help = "Learning rate of AdamW", .min = 0, .max = 1});
   v.field("weight_decay", c.weight_decay, {.help = "Weight decay of AdamW", .min = 0, .max = 1});
 }
@@ -277,16 +287,26 @@ struct EvaluationConfig {
   std::int64_t fine_steps = 200;
   std::int64_t latent_error_noises = 256;
   std::int64_t grid_columns = 10;
+  std::int64_t every = 0;
+  bool score_model = false;
+  std::string data_path;
+  std::string reference;
+  std::vector<std::string> metrics;
 };
 template <class V>
 void describe(V& v, EvaluationConfig& c) {
   v.section("judge", c.judge, "The small classifier that scores the demo, trained by the same command");
-  v.field("num_samples", c.num_samples, {.help = "Images per row of the table, equal numbers per class", .min = 8, .max = 1e6});
-  v.field("teacher_steps", c.teacher_steps, {.help = "Euler steps of the teacher's samples", .min = 1, .max = 1000});
+  v.field("num_samples", c.num_samples, {.help = "Images per row of the table, equal numbers per class", .unit = "images", .min = 8, .max = 1e6});
+  v.field("teacher_steps", c.teacher_steps, {.help = "Euler steps of the teacher's samples", .unit = "steps", .min = 1, .max = 1000});
   v.section("guidance", c.guidance, "Guidance of the guided teacher's row and of the reference solution");
-  v.field("fine_steps", c.fine_steps, {.help = "Euler steps of the reference solution for the latent error", .min = 1, .max = 10000});
+  v.field("fine_steps", c.fine_steps, {.help = "Euler steps of the reference solution for the latent error", .unit = "steps", .min = 1, .max = 10000});
   v.field("latent_error_noises", c.latent_error_noises, {.help = "Fixed noises of the latent error", .min = 1, .max = 1e6});
-  v.field("grid_columns", c.grid_columns, {.help = "Images per class in the written grids", .min = 1, .max = 64});
+  v.field("grid_columns", c.grid_columns, {.help = "Images per class in the written grids", .unit = "images", .min = 1, .max = 64});
+  v.field("every", c.every, {.help = "Score during training after so many steps; 0 = only at the end", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("score_model", c.score_model, {.help = "Score the raw weights too, not only their average"});
+  v.field("data_path", c.data_path, {.help = "Folder of the validation images, one sub-folder per class"});
+  v.field("reference", c.reference, {.help = "Reference statistics of generated images (.npz with mu and sigma)"});
+  v.field("metrics", c.metrics, {.help = "Scores of reconstructions; none listed = as the stage has them", .choices = {"psnr", "ssim", "lpips", "rfid", "fid", "sfid", "is", "precision", "recall"}});
 }
 
 struct WatchConfig {
@@ -296,8 +316,8 @@ struct WatchConfig {
 };
 template <class V>
 void describe(V& v, WatchConfig& c) {
-  v.field("columns", c.columns, {.help = "Images per class in live grids", .min = 1, .max = 64});
-  v.field("max_rows", c.max_rows, {.help = "Classes in live grids", .min = 1, .max = 1000});
+  v.field("columns", c.columns, {.help = "Images per class in live grids", .unit = "images", .min = 1, .max = 64});
+  v.field("max_rows", c.max_rows, {.help = "Classes in live grids", .unit = "classes", .min = 1, .max = 1000});
   v.field("budget", c.budget, {.help = "Largest share of training time that watching may cost", .min = 0, .max = 1});
 }
 
@@ -313,6 +333,7 @@ struct RunConfig {
   TeacherConfig teacher;
   CmtConfig cmt;
   MeanFlowConfig mean_flow;
+  SamplingConfig sampling;
   EvaluationConfig evaluation;
   WatchConfig watch;
 };
@@ -320,7 +341,7 @@ template <class V>
 void describe(V& v, RunConfig& c) {
   v.field("seed", c.seed, {.help = "Seed of all random streams", .min = 0, .max = 9007199254740992.0});
   v.field("device", c.device, {.help = "Where to train: auto takes a GPU when LibTorch sees one", .choices = {"auto", "cpu", "cuda"}});
-  v.field("num_workers", c.num_workers, {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .min = 0, .max = 1024});
+  v.field("num_workers", c.num_workers, {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .unit = "workers", .min = 0, .max = 1024});
   v.field("precision", c.precision, {.help = "Arithmetic of training", .choices = {"fp32", "tf32", "bf16"}});
   v.field("stages", c.stages, {.help = "Stages to run, in order; control = as much compute as mean_flow spent on more CMT, report = score everything", .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control", "report"}});
   v.section("data", c.data, "Images and classes");
@@ -329,6 +350,7 @@ void describe(V& v, RunConfig& c) {
   v.section("teacher", c.teacher, "Stage 3: the flow-matching teacher v(z, t, y)");
   v.section("cmt", c.cmt, "Stage 4: consistency mid-training of the student u(z, r, t, y)");
   v.section("mean_flow", c.mean_flow, "Stage 5: MeanFlow distillation or training");
+  v.section("sampling", c.sampling, "How images are drawn when nothing else is asked for");
   v.section("evaluation", c.evaluation, "How the finished run is scored");
   v.section("watch", c.watch, "Live samples while training");
 }
