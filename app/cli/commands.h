@@ -17,5 +17,6 @@ void addTrain(CLI::App& app, Action& action);
 void addSample(CLI::App& app, Action& action);
 void addControl(CLI::App& app, Action& action);
 void addInspect(CLI::App& app, Action& action);
+void addVerify(CLI::App& app, Action& action);
 
 }  // namespace meanflow::app

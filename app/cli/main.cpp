@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   addSample(app, action);
   addControl(app, action);
   addInspect(app, action);
+  addVerify(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
