@@ -76,10 +76,13 @@ base::Result<training::VerifyOptions> parsed(const Options& options) {
     if (!column) return column.error();
     result.columns.push_back(*column);
   }
+  const bool is_known = options.device == "cpu" || options.device == "auto" || options.device.rfind("cuda", 0) == 0;
   try {
     result.device = core::resolveDevice(options.device);
+  } catch (const c10::Error&) {  // "cuda:one"
+    return base::Error{"device '" + options.device + "' is unknown; use auto, cpu, cuda or cuda:N", base::ErrorKind::kUsage};
   } catch (const std::exception& error) {
-    return base::Error{error.what()};
+    return base::Error{error.what(), is_known ? base::ErrorKind::kFailed : base::ErrorKind::kUsage};
   }
   return result;
 }

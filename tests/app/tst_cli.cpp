@@ -73,9 +73,9 @@ class TestCli : public QObject {
   void helpNamesTheSubcommandsAndExitCodes() {
     const auto answer = call({"--help"});
     QCOMPARE(answer.code, 0);
-    for (const char* word : {"demo", "train", "sample", "control", "inspect", "75"})
+    for (const char* word : {"demo", "train", "sample", "control", "inspect", "verify", "75"})
       QVERIFY2(answer.out.contains(word), word);
-    for (const char* command : {"demo", "train", "sample", "control", "inspect"}) {
+    for (const char* command : {"demo", "train", "sample", "control", "inspect", "verify"}) {
       const auto help = call({command, "--help"});
       QCOMPARE(help.code, 0);
       QVERIFY2(help.out.contains("--help"), command);
