@@ -240,7 +240,7 @@ torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
   return h.slice(1, num_prefix);
 }
 
-TensorMap encoderTensors(EncoderFamily family, const TensorMap& file) {
+std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family, const std::map<std::string, torch::Tensor>& file) {
   const std::string prefix(namesOf(family).prefix);
   // Prefixes under which the same encoder is saved by models with a head, and by the bare model.
   const auto withoutAnyPrefix = [](std::string name) {
@@ -248,7 +248,7 @@ TensorMap encoderTensors(EncoderFamily family, const TensorMap& file) {
       if (name.rfind(known, 0) == 0) return name.substr(known.size());
     return name;
   };
-  TensorMap result;
+  std::map<std::string, torch::Tensor> result;
   for (const auto& [full_name, tensor] : file) {
     if (startsWithAny(full_name, {"text_model.", "logit_scale", "logit_bias", "decoder.", "classifier."})) continue;
     const auto name = withoutAnyPrefix(full_name);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/checkpoint/module_state.h"
 #include "core/nn/named_vit_layer.h"
 
 namespace meanflow::core {
@@ -67,6 +67,6 @@ TORCH_MODULE(PretrainedEncoder);
 
 /// Maps the tensors of a published file onto the names of `family`'s module: adds or drops the family's prefix where a file was saved
 /// with another head, and leaves out what the encoder never uses (pooling head, text tower, MAE's decoder; see the source).
-TensorMap encoderTensors(EncoderFamily family, const TensorMap& file);
+std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family, const std::map<std::string, torch::Tensor>& file);
 
 }  // namespace meanflow::core
