@@ -25,21 +25,11 @@ struct Options {
   bool is_json = false, skip_unknown = false, is_verbose = false;
 };
 
-std::string_view nameOf(core::Precision column) {
-  switch (column) {
-    case core::Precision::kFp32: return "fp32";
-    case core::Precision::kFp64: return "fp64";
-    case core::Precision::kTf32: return "tf32";
-    case core::Precision::kBf16: return "bf16";
-  }
-  return "?";
-}
-
 Json failuresOf(const training::CaseReport& report) {
   auto failures = Json::array();
   for (const auto& c : report.comparisons) {
     if (c.pass) continue;
-    Json entry = {{"tensor", c.tensor}, {"dtype", nameOf(c.column)}};
+    Json entry = {{"tensor", c.tensor}, {"dtype", training::columnName(c.column)}};
     if (c.note.empty()) {
       entry["max_rel_error"] = c.max_rel_error;
       entry["max_abs_error"] = c.max_abs_error;

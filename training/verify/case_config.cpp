@@ -9,7 +9,7 @@ namespace meanflow::training {
 
 CaseConfig::CaseConfig(const nlohmann::json& object, std::string file, std::string path)
     : object_(&object), file_(std::move(file)), path_(std::move(path)) {
-  if (!object.is_object()) throw std::runtime_error(file_ + ": `" + path_ + "` must be a JSON object");
+  if (!object.is_object()) throw std::runtime_error(file_ + ": " + (path_.empty() ? "" : "`" + path_ + "` ") + "must be a JSON object");
 }
 
 std::string CaseConfig::where(const std::string& key) const { return file_ + ": `" + (path_.empty() ? key : path_ + "." + key) + "`"; }

@@ -52,10 +52,10 @@ base::Result<void> CaseFolder::loadTensors() {
   return {};
 }
 
-bool CaseFolder::hasColumn(core::Precision column) const {
+bool CaseFolder::hasColumn(core::Precision asked) const {
   const auto dtype = description().has("dtype") && description().json()["dtype"].is_string() ? description().text("dtype") : "float32";
   const bool is_double = dtype.find("float64") != std::string::npos;
-  return column == core::Precision::kFp64 ? is_double : !is_double || dtype.find("float32") != std::string::npos;
+  return asked == core::Precision::kFp64 ? is_double : !is_double || dtype.find("float32") != std::string::npos;
 }
 
 bool CaseFolder::has(const std::string& stem, const std::string& tensor_name) const {

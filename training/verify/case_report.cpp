@@ -9,16 +9,6 @@
 namespace meanflow::training {
 namespace {
 
-std::string_view columnName(core::Precision column) {
-  switch (column) {
-    case core::Precision::kFp32: return "fp32";
-    case core::Precision::kFp64: return "fp64";
-    case core::Precision::kTf32: return "tf32";
-    case core::Precision::kBf16: return "bf16";
-  }
-  return "?";
-}
-
 /// Names come from files: no control characters on the terminal, no second line.
 std::string printable(std::string text) {
   for (auto& c : text)
@@ -73,6 +63,16 @@ const Comparison* worst(const std::vector<Comparison>& comparisons, double Compa
 }
 
 }  // namespace
+
+std::string_view columnName(core::Precision column) {
+  switch (column) {
+    case core::Precision::kFp32: return "fp32";
+    case core::Precision::kFp64: return "fp64";
+    case core::Precision::kTf32: return "tf32";
+    case core::Precision::kBf16: return "bf16";
+  }
+  return "?";
+}
 
 std::string_view toString(CaseStatus status) {
   switch (status) {

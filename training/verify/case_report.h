@@ -25,6 +25,7 @@ enum class CaseStatus {
   kUnknown,  ///< Of a kind that this build has no runner for.
   kSkipped,  ///< Has no tensors for the columns that were asked for.
 };
+std::string_view columnName(core::Precision column);  ///< "fp32", "fp64", "tf32", "bf16"
 std::string_view toString(CaseStatus status);  ///< "PASS", "FAIL", "UNKNOWN", "SKIP"
 
 struct CaseReport {

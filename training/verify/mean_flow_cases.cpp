@@ -6,6 +6,7 @@
 //   fdDELTA.pP. | .alt_pP.    the same with another power of the adaptive weight; alt: not squared
 //   etaETA.                   velocity mixed with the student's own
 // then what was recorded: dudt, target, loss..., grad.PARAMETER.
+#include <cctype>
 #include <optional>
 #include <set>
 

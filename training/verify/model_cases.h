@@ -2,6 +2,8 @@
 //
 // Cases about the networks: DiT-DH, its student, LightningDiT.
 #pragma once
+#include <functional>
+
 #include "core/device/meta_scope.h"
 #include "core/models/ddt.h"
 #include "training/verify/case_report.h"

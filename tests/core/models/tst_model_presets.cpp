@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <QTest>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/checkpoint/module_state.h"
