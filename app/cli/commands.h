@@ -19,5 +19,6 @@ void addControl(CLI::App& app, Action& action);
 void addInspect(CLI::App& app, Action& action);
 void addConfig(CLI::App& app, Action& action);
 void addCost(CLI::App& app, Action& action);
+void addVerify(CLI::App& app, Action& action);
 
 }  // namespace meanflow::app

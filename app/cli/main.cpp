@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   addInspect(app, action);
   addConfig(app, action);
   addCost(app, action);
+  addVerify(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -30,6 +30,12 @@ LossWeight lossWeightFromName(std::string_view name) {
   TORCH_CHECK(false, "unknown loss weight '", name, "'; use velocity, likelihood or nothing");
 }
 
+TimeInterval trainingInterval(PathKind path, Prediction prediction) {
+  if (path == PathKind::kVp) return {0, 1 - 1e-5};
+  if (prediction != Prediction::kVelocity) return {1e-3, 1 - 1e-3};
+  return {0, 0.999};
+}
+
 PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& times) {
   const auto t = likeImage(times);
   PathCoefficients at;

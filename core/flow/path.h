@@ -24,6 +24,14 @@ PathKind pathKindFromName(std::string_view name);
 Prediction predictionFromName(std::string_view name);
 LossWeight lossWeightFromName(std::string_view name);
 
+/// Times that training draws from before the shift.
+struct TimeInterval {
+  double begin = 0, end = 1;
+};
+/// Where loss and target stay finite: the reference keeps 1e-3 clear of both ends for noise and score predictions, 1e-5 of the
+/// noise end on kVp, and its velocity models end at 0.999 (bytetriper/RAE Transport.check_interval).
+TimeInterval trainingInterval(PathKind path, Prediction prediction);
+
 /// Coefficients at times t [B] and their time derivatives, each [B, 1, 1, 1].
 struct PathCoefficients {
   torch::Tensor alpha, sigma, d_alpha, d_sigma;

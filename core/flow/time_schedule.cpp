@@ -11,11 +11,12 @@ namespace {
 
 double normalCdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 
-/// Logit-normal restricted to [0, t_max] by inverting its distribution function.
-torch::Tensor truncatedLogitNormal(const torch::Tensor& u, double mu, double sigma, double t_max) {
-  const double upper = t_max < 1 ? normalCdf((std::log(t_max / (1 - t_max)) - mu) / sigma) : 1.0;
-  const auto normal = std::numbers::sqrt2 * torch::erfinv(2 * (upper * u) - 1);
-  return torch::sigmoid(mu + sigma * normal).clamp(0, t_max);
+/// Logit-normal restricted to [begin, end] by inverting its distribution function.
+torch::Tensor truncatedLogitNormal(const torch::Tensor& u, double mu, double sigma, double begin, double end) {
+  const auto cdf = [&](double t) { return normalCdf((std::log(t / (1 - t)) - mu) / sigma); };
+  const double lower = begin > 0 ? cdf(begin) : 0.0, upper = end < 1 ? cdf(end) : 1.0;
+  const auto normal = std::numbers::sqrt2 * torch::erfinv(2 * (lower + (upper - lower) * u) - 1);
+  return torch::sigmoid(mu + sigma * normal).clamp(begin, end);
 }
 
 }  // namespace
@@ -35,9 +36,11 @@ TimeSchedule TimeSchedule::withShift(double shift) {
   return {config, 1};
 }
 
-torch::Tensor TimeSchedule::fromUniforms(const torch::Tensor& u) const {
-  return shifted(config_.distribution == "uniform" ? u * config_.t_max
-                                                   : truncatedLogitNormal(u, config_.mu, config_.sigma, config_.t_max));
+torch::Tensor TimeSchedule::fromUniforms(const torch::Tensor& u) const { return fromUniforms(u, 0, config_.t_max); }
+
+torch::Tensor TimeSchedule::fromUniforms(const torch::Tensor& u, double begin, double end) const {
+  if (config_.distribution == "uniform") return shifted(begin == 0 ? u * end : u * (end - begin) + begin);
+  return shifted(truncatedLogitNormal(u, config_.mu, config_.sigma, begin, end));
 }
 
 TimePairs TimeSchedule::pairsFromUniforms(const torch::Tensor& u2, const torch::Tensor& u_mask,

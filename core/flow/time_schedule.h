@@ -30,6 +30,8 @@ class TimeSchedule {
 
   /// Raw uniforms in [0, 1) (any shape, float32 or float64) -> shifted times of the configured distribution.
   torch::Tensor fromUniforms(const torch::Tensor& u) const;
+  /// The same on [begin, end] instead of [0, t_max]; for paths and predictions other than the linear velocity's.
+  torch::Tensor fromUniforms(const torch::Tensor& u, double begin, double end) const;
   /// Two draws per row sorted into r <= t, then r := t where the row's mask uniform is below 1 - ratio_r_less_than_t.
   /// u2 [B, 2], u_mask [B].
   TimePairs pairsFromUniforms(const torch::Tensor& u2, const torch::Tensor& u_mask, double ratio_r_less_than_t) const;

@@ -23,14 +23,15 @@ torch::Tensor RaeCodec::normaliseImages(const torch::Tensor& images) const {
   return (images - image_mean_.to(images.device())) / image_std_.to(images.device());
 }
 
+torch::Tensor RaeCodec::resizeImages(const torch::Tensor& images) const {
+  const auto size = options_.encoder_input_size;
+  if (images.size(2) == size && images.size(3) == size) return images;
+  return at::upsample_bicubic2d(images, {size, size}, /*align_corners=*/false);
+}
+
 torch::Tensor RaeCodec::features(const torch::Tensor& images) {
   const torch::NoGradGuard no_grad;
-  const auto size = options_.encoder_input_size;
-  auto resized = images;
-  if (images.size(2) != size || images.size(3) != size) {
-    resized = at::upsample_bicubic2d(images, {size, size}, /*align_corners=*/false);
-  }
-  return encoder_(normaliseImages(resized));
+  return encoder_(normaliseImages(resizeImages(images)));
 }
 
 torch::Tensor RaeCodec::normalise(const torch::Tensor& raw) const {

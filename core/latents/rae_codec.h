@@ -38,7 +38,9 @@ class RaeCodec final : public LatentCodec {
   torch::Tensor denormalise(const torch::Tensor& latents) const;
   torch::Tensor decodeFeatures(const torch::Tensor& raw);
 
-  /// (image - mean) / std and back.
+  /// Images resized to the encoder's input size where they differ; may leave [0, 1].
+  torch::Tensor resizeImages(const torch::Tensor& images) const;
+  /// (image - mean) / std.
   torch::Tensor normaliseImages(const torch::Tensor& images) const;
 
   VitDecoder decoder{nullptr};

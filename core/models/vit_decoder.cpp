@@ -3,50 +3,10 @@
 
 #include <cmath>
 
-#include "core/nn/attention.h"
 #include "core/nn/embeddings.h"
 #include "core/nn/positions.h"
 
 namespace meanflow::core {
-namespace {
-
-// The reference nests its layers in holders without parameters of their own (attention.attention, output...).
-class Holder : public torch::nn::Module {
- public:
-  template <class Module>
-  Module add(const std::string& name, Module module) {
-    return register_module(name, module);
-  }
-};
-
-}  // namespace
-
-VitDecoderLayerImpl::VitDecoderLayerImpl(std::int64_t width, std::int64_t num_heads, std::int64_t hidden_width,
-                                         double eps)
-    : num_heads_(num_heads) {
-  TORCH_CHECK(width % num_heads == 0, "ViT decoder: hidden_size ", width, " is not a multiple of num_heads ",
-              num_heads);
-  layernorm_before_ = register_module("layernorm_before", TokenNorm(NormKind::kLayerAffine, width, eps));
-  layernorm_after_ = register_module("layernorm_after", TokenNorm(NormKind::kLayerAffine, width, eps));
-  const auto attention = register_module("attention", std::make_shared<Holder>());
-  const auto projections = attention->add("attention", std::make_shared<Holder>());
-  query_ = projections->add("query", torch::nn::Linear(width, width));
-  key_ = projections->add("key", torch::nn::Linear(width, width));
-  value_ = projections->add("value", torch::nn::Linear(width, width));
-  attention_out_ = attention->add("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(width, width));
-  intermediate_ =
-      register_module("intermediate", std::make_shared<Holder>())->add("dense", torch::nn::Linear(width, hidden_width));
-  output_ = register_module("output", std::make_shared<Holder>())->add("dense", torch::nn::Linear(hidden_width, width));
-}
-
-torch::Tensor VitDecoderLayerImpl::forward(const torch::Tensor& x) {
-  const auto normed = layernorm_before_(x);
-  const auto heads = [&](torch::nn::Linear& linear) {
-    return linear(normed).unflatten(-1, {num_heads_, -1}).transpose(1, 2);
-  };
-  const auto h = x + attention_out_(attend(heads(query_), heads(key_), heads(value_)));
-  return h + output_(at::gelu(intermediate_(layernorm_after_(h))));
-}
 
 ConvHeadImpl::ConvHeadImpl(std::int64_t width, std::int64_t patch_size, std::int64_t channels,
                            std::int64_t num_channels)
@@ -85,9 +45,15 @@ VitDecoderImpl::VitDecoderImpl(const VitDecoderOptions& options) : options_(opti
   pos_embed_ = register_parameter("decoder_pos_embed", torch::cat({torch::zeros({1, 1, width}), positions}, 1),
                                   /*requires_grad=*/false);
   cls_token_ = register_parameter("trainable_cls_token", torch::zeros({1, 1, width}));
+  const VitLayerOptions layer{.width = width,
+                              .num_heads = network.num_heads,
+                              .hidden_width = hidden,
+                              .layer_norm_eps = options_.layer_norm_eps,
+                              .qkv_bias = options_.qkv_bias,
+                              .activation = options_.activation};
   torch::nn::ModuleList list;
   for (std::int64_t i = 0; i < network.depth; ++i) {
-    layers_.emplace_back(width, network.num_heads, hidden, options_.layer_norm_eps);
+    layers_.emplace_back(layer, vitMaeLayerNames());
     list->push_back(layers_.back());
   }
   register_module("decoder_layers", list);

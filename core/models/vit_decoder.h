@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/base/config/run_config.h"
-#include "core/nn/normalization.h"
+#include "core/nn/named_vit_layer.h"
 
 namespace meanflow::core {
 
@@ -15,23 +15,11 @@ struct VitDecoderOptions {
   std::int64_t intermediate_size = 0;  ///< MLP width; 0 = hidden_size * mlp_ratio.
   std::int64_t num_channels = 3;
   double layer_norm_eps = 1e-12;
+  bool qkv_bias = true;
+  GeluKind activation = GeluKind::kExact;
   std::string output_head = "patch";  ///< "patch": linear to pixels, as in RAE; "conv": see ConvHead.
   std::int64_t head_channels = 24;
 };
-
-/// Layer of the decoder under the key names of vit_mae.
-class VitDecoderLayerImpl : public torch::nn::Module {
- public:
-  VitDecoderLayerImpl(std::int64_t width, std::int64_t num_heads, std::int64_t hidden_width, double eps);
-  torch::Tensor forward(const torch::Tensor& x);
-
- private:
-  std::int64_t num_heads_;
-  TokenNorm layernorm_before_{nullptr}, layernorm_after_{nullptr};
-  torch::nn::Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, attention_out_{nullptr};
-  torch::nn::Linear intermediate_{nullptr}, output_{nullptr};
-};
-TORCH_MODULE(VitDecoderLayer);
 
 /// Corrects the linear patch prediction with 3x3 convolutions that see across patch borders, where the linear head
 /// leaves seams: token features are shuffled to half resolution, convolved, shuffled to pixels, joined by the patch
@@ -69,7 +57,7 @@ class VitDecoderImpl : public torch::nn::Module {
   VitDecoderOptions options_;
   torch::nn::Linear embed_{nullptr}, pred_{nullptr};
   torch::Tensor pos_embed_, cls_token_;
-  std::vector<VitDecoderLayer> layers_;
+  std::vector<NamedVitLayer> layers_;
   TokenNorm norm_{nullptr};
   ConvHead conv_head_{nullptr};
 };

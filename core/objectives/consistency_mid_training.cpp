@@ -22,9 +22,9 @@ PairTable pairTable(const Trajectories& trajectories, PairTimes pair_times) {
       i_list.push_back(i);
       j_list.push_back(j);
     }
-  const auto times = pair_times == PairTimes::kOfficial ? torch::linspace(0, 1, num_points, torch::kFloat64)
-                                                        : torch::tensor(trajectories.times, torch::kFloat64).flip(0);
-  return {.i = torch::tensor(i_list, torch::kInt64), .j = torch::tensor(j_list, torch::kInt64), .times = times};
+  return {.i = torch::tensor(i_list, torch::kInt64),
+          .j = torch::tensor(j_list, torch::kInt64),
+          .times = pointTimes(trajectories, pair_times)};
 }
 
 }  // namespace
@@ -33,6 +33,11 @@ Trajectories makeTrajectories(const VelocityField& teacher, const torch::Tensor&
                               std::span<const double> grid) {
   const auto solution = solveOde(teacher, eps, y, grid, {.method = OdeMethod::kEuler});
   return {.states = torch::stack(solution.states), .times = {grid.begin(), grid.end()}, .y = y};
+}
+
+torch::Tensor pointTimes(const Trajectories& trajectories, PairTimes pair_times) {
+  if (pair_times == PairTimes::kOfficial) return torch::linspace(0, 1, trajectories.numPoints(), torch::kFloat64);
+  return torch::tensor(trajectories.times, torch::kFloat64).flip(0);
 }
 
 SecantPairs selectPairs(const Trajectories& trajectories, const torch::Tensor& pair_indices, PairTimes pair_times) {
@@ -53,7 +58,10 @@ SecantPairs selectPairs(const Trajectories& trajectories, const torch::Tensor& p
           .t = t.to(z_t.options()),
           .r = r.to(z_t.options()),
           .u_tgt = (z_t - z_r) / likeImage((t - r).to(z_t.options())),
-          .y = trajectories.y.index_select(0, trajectory.to(trajectories.y.device()))};
+          .y = trajectories.y.index_select(0, trajectory.to(trajectories.y.device())),
+          .i = i,
+          .j = j,
+          .trajectory = trajectory};
 }
 
 ConsistencyMidTrainingOptions cmtOptions(const base::CmtConfig& config, std::int64_t num_classes) {

@@ -38,7 +38,12 @@ struct SecantPairs {
   torch::Tensor t, r;   ///< [P], in the dtype of z_t.
   torch::Tensor u_tgt;  ///< [P, C, H, W]
   torch::Tensor y;      ///< [P]
+  torch::Tensor i, j;        ///< [P] int64, on the CPU: point numbers of z_t and of the other end, counted from the clean end.
+  torch::Tensor trajectory;  ///< [P] int64, on the CPU.
 };
+
+/// Times that pairs are given, by point number counted from the clean end: [N + 1] float64, rising.
+torch::Tensor pointTimes(const Trajectories& trajectories, PairTimes pair_times);
 
 /// Picks entries of the pair list. Order of the list, counting points from the clean end: i = 1..N outer, j = 0..i-1, then the
 /// trajectory; t belongs to i and r to j. pair_indices [P] int64 in [0, trajectories.numPairs()).

@@ -31,7 +31,12 @@ DrawNeeds FlowMatching::needs() const {
 
 LossTerms FlowMatching::evaluate(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& y,
                                  const Draws& draws) const {
-  const auto t = schedule_.fromUniforms(draws.time_uniforms).to(x.options());
+  // The schedule's own interval is the linear velocity's.
+  const bool is_plain = options_.path == PathKind::kLinear && options_.prediction == Prediction::kVelocity;
+  const auto interval = trainingInterval(options_.path, options_.prediction);
+  const auto t = (is_plain ? schedule_.fromUniforms(draws.time_uniforms)
+                           : schedule_.fromUniforms(draws.time_uniforms, interval.begin, interval.end))
+                     .to(x.options());
   return evaluateAt(v, x, draws.eps, t, dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes));
 }
 

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/verify/case_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 namespace meanflow::training {
 namespace {
 
-constexpr std::array kOutputPrefixes = {"out", "loss", "grad", "dbg.", "cfg_out", "ag_out"};
+/// Names come from files: no control characters on the terminal, no second line.
+std::string printable(std::string text) {
+  for (auto& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
 
 Comparison compare(const std::string& name, const torch::Tensor& actual, const torch::Tensor& expected,
                    const Tolerance& tolerance) {
@@ -23,93 +29,125 @@ Comparison compare(const std::string& name, const torch::Tensor& actual, const t
     } else {
       note << "nothing";
     }
-    note << ", expected " << expected.sizes();
+    note << ", the file has " << expected.sizes();
     result.note = note.str();
     return result;
   }
   if (expected.numel() == 0) {
-    result.pass = true;
+    result.note = "has no values";
     return result;
   }
   const auto a = actual.detach().to(torch::kCPU, torch::kFloat64), b = expected.to(torch::kFloat64);
+  if (!b.isfinite().all().item<bool>()) {
+    result.note = "the file's values are not finite";
+    return result;
+  }
   const auto error = (a - b).abs();
   if (!error.isfinite().all().item<bool>()) {
-    result.note = "not finite";
+    result.note = "computed values are not finite";
     return result;
   }
   const auto largest = b.abs().max().item<double>();
   result.max_abs_error = error.max().item<double>();
   result.max_rel_error = largest > 0 ? result.max_abs_error / largest : result.max_abs_error;
-  // The absolute part shrinks with tensors smaller than 1, so that a small gradient is not waved through.
-  const auto atol = tolerance.atol * std::min(1.0, largest) + tolerance.floor;
-  result.pass = (error <= b.abs() * tolerance.rtol + atol).all().item<bool>();
+  result.pass = (error <= b.abs() * tolerance.rtol + tolerance.absolute(largest)).all().item<bool>();
   return result;
+}
+
+const Comparison* worst(const std::vector<Comparison>& comparisons, double Comparison::*error) {
+  const auto found = std::max_element(comparisons.begin(), comparisons.end(), [&](const Comparison& a, const Comparison& b) {
+    if (a.note.empty() != b.note.empty()) return a.note.empty();
+    return a.*error < b.*error;
+  });
+  return found == comparisons.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
+std::string_view columnName(core::Precision column) {
+  switch (column) {
+    case core::Precision::kFp32: return "fp32";
+    case core::Precision::kFp64: return "fp64";
+    case core::Precision::kTf32: return "tf32";
+    case core::Precision::kBf16: return "bf16";
+  }
+  return "?";
+}
+
+std::string_view toString(CaseStatus status) {
+  switch (status) {
+    case CaseStatus::kPass: return "PASS";
+    case CaseStatus::kFail: return "FAIL";
+    case CaseStatus::kUnknown: return "UNKNOWN";
+    case CaseStatus::kSkipped: return "SKIP";
+  }
+  return "?";
+}
+
 void CaseChecker::check(const std::string& stem, const std::string& name, const torch::Tensor& actual) {
-  const auto& expected = folder_.tensor(stem, name);
-  checked_.insert(stem + "/" + name);
+  const auto& expected = folder_.expected(stem, name);
+  compared_.insert(stem + "/" + name);
   comparisons_.push_back(
       compare(stem == "io" ? name : stem + "/" + name, actual, expected, toleranceFor(folder_, name, expected)));
+  comparisons_.back().column = folder_.column;
 }
 
 void CaseChecker::checkIfPresent(const std::string& stem, const std::string& name, const torch::Tensor& actual) {
   if (folder_.has(stem, name)) check(stem, name, actual);
 }
 
-void CaseChecker::checkGradients(const std::string& stem, const torch::nn::Module& module) {
+void CaseChecker::checkGradients(const std::string& stem, const torch::nn::Module& module, const std::string& prefix) {
   const auto parameters = module.named_parameters();
-  for (const auto& entry : folder_.file(stem)) {
-    const auto& name = entry.first;
-    if (name.rfind("grad.", 0) != 0) continue;
-    const auto* parameter = parameters.find(name.substr(5));
-    TORCH_CHECK(parameter, folder_.name, ": ", stem, " has a gradient for '", name.substr(5),
-                "', which is no parameter of the network");
+  const auto start = prefix + "grad.";
+  for (const auto& name : folder_.names(stem)) {
+    if (name.rfind(start, 0) != 0) continue;
+    const auto* parameter = parameters.find(name.substr(start.size()));
+    if (!parameter)
+      throw std::runtime_error(folder_.tensorFile(stem) + ": '" + name + "' is the gradient of no parameter of the network");
     check(stem, name, parameter->grad());
   }
 }
 
-CaseReport CaseChecker::finish() const {
-  CaseReport report{
-      .case_name = folder_.name, .path = folder_.path, .comparisons = comparisons_, .unchecked = {}, .error = {}};
-  for (const auto& [stem, tensors] : folder_.files) {
-    if (stem != "io" && stem.rfind("grads", 0) != 0) continue;
-    for (const auto& entry : tensors) {
-      const auto& name = entry.first;
-      const bool is_output = std::any_of(kOutputPrefixes.begin(), kOutputPrefixes.end(),
-                                         [&](const char* prefix) { return name.rfind(prefix, 0) == 0; });
-      if (is_output && !checked_.contains(stem + "/" + name)) report.unchecked.push_back(stem + "/" + name);
-    }
-  }
-  return report;
+void CaseReport::conclude() {
+  const bool all_pass = std::all_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return c.pass; });
+  if (error.empty() && comparisons.empty()) error = "the case holds nothing to compare";
+  status = error.empty() && all_pass ? CaseStatus::kPass : CaseStatus::kFail;
 }
 
-bool CaseReport::pass() const {
-  return error.empty() && !comparisons.empty() &&
-         std::all_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return c.pass; });
+const Comparison* CaseReport::worstRelative() const { return worst(comparisons, &Comparison::max_rel_error); }
+const Comparison* CaseReport::worstAbsolute() const { return worst(comparisons, &Comparison::max_abs_error); }
+
+std::string CaseReport::line() const {
+  auto text = fmt::format("{:<7} {:<26}", toString(status), printable(case_name.empty() ? path : case_name));
+  if (!error.empty()) return text + " " + printable(error);
+  const auto* rel = worstRelative();
+  const auto* abs = worstAbsolute();
+  if (!rel) return text;
+  if (!rel->note.empty()) return text + fmt::format(" {}: {}", printable(rel->tensor), rel->note);
+  text += fmt::format(" rel {:.1e} in {} ({})  abs {:.1e} in {} ({})  {} tensors", rel->max_rel_error, printable(rel->tensor),
+                      columnName(rel->column), abs->max_abs_error, printable(abs->tensor), columnName(abs->column), comparisons.size());
+  const auto num_failed = std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
+  if (num_failed > 0) {
+    const auto first = std::find_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
+    text += fmt::format(", {} outside the tolerance, first {}", num_failed, printable(first->tensor));
+  }
+  if (!unchecked.empty()) text += fmt::format(", {} not compared", unchecked.size());
+  return text;
 }
 
 std::string CaseReport::summary() const {
-  std::ostringstream out;
-  out << case_name << ": ";
-  if (!error.empty()) return out << "not run: " << error, out.str();
-  const auto num_failed =
-      std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
-  out << comparisons.size() << " tensors compared, " << num_failed << " outside the tolerance, " << unchecked.size()
-      << " unchecked";
+  auto text = line();
   for (const auto& c : comparisons) {
     if (c.pass) continue;
-    out << "\n  " << c.tensor << ": ";
+    text += fmt::format("\n  {} ({}): ", printable(c.tensor), columnName(c.column));
     if (c.note.empty()) {
-      out << "max abs error " << c.max_abs_error << ", relative to the largest entry " << c.max_rel_error << " (rtol "
-          << c.tolerance.rtol << ", atol " << c.tolerance.atol << ")";
+      text += fmt::format("abs {:.3g}, relative to the largest entry {:.3g} (rtol {:g}, atol {:g})", c.max_abs_error, c.max_rel_error,
+                          c.tolerance.rtol, c.tolerance.atol);
     } else {
-      out << c.note;
+      text += c.note;
     }
   }
-  return out.str();
+  return text;
 }
 
 }  // namespace meanflow::training

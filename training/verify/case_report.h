@@ -10,7 +10,8 @@
 namespace meanflow::training {
 
 struct Comparison {
-  std::string tensor;
+  std::string tensor;  ///< NAME of io.safetensors, or STEM/NAME.
+  core::Precision column = core::Precision::kFp32;
   double max_abs_error = 0;
   double max_rel_error = 0;  ///< Largest absolute error over the reference's largest absolute entry.
   bool pass = false;
@@ -18,15 +19,31 @@ struct Comparison {
   std::string note;  ///< Why it failed without a number: another shape, not finite.
 };
 
+enum class CaseStatus {
+  kPass,
+  kFail,
+  kUnknown,  ///< Of a kind that this build has no runner for.
+  kSkipped,  ///< Has no tensors for the columns that were asked for.
+};
+std::string_view columnName(core::Precision column);  ///< "fp32", "fp64", "tf32", "bf16"
+std::string_view toString(CaseStatus status);  ///< "PASS", "FAIL", "UNKNOWN", "SKIP"
+
 struct CaseReport {
   std::string case_name;
   std::string path;
+  CaseStatus status = CaseStatus::kFail;
   std::vector<Comparison> comparisons;
-  std::vector<std::string> unchecked;  ///< Expected outputs in the files that nothing was compared with.
-  std::string error;                   ///< The case could not be run: no runner, unreadable, an exception.
+  std::vector<std::string> unchecked;  ///< STEM/NAME of the files' tensors that were neither an input nor compared.
+  std::string error;                   ///< The case could not be run to its end; one line.
 
-  bool pass() const;            ///< No error, at least one comparison, every comparison passes.
-  std::string summary() const;  ///< One line, plus one for each failed comparison.
+  bool pass() const { return status == CaseStatus::kPass; }
+  /// Status from error and comparisons: fails without any comparison.
+  void conclude();
+  /// The comparison with the largest error; null without comparisons. One without a number comes first.
+  const Comparison* worstRelative() const;
+  const Comparison* worstAbsolute() const;
+  std::string line() const;     ///< One line: status, name, largest errors and where, or what went wrong.
+  std::string summary() const;  ///< line() plus one line for each failed comparison.
 };
 
 /// What a runner reports into: compares computed tensors with the case's expected ones.
@@ -40,18 +57,18 @@ class CaseChecker {
   void check(const std::string& stem, const std::string& name, const torch::Tensor& actual);
   /// As check, where the files may lack the tensor; then nothing happens.
   void checkIfPresent(const std::string& stem, const std::string& name, const torch::Tensor& actual);
-  /// Compares the `.grad` of each parameter with `grad.NAME` of STEM.safetensors (every name there must be a
+  void checkIfPresent(const std::string& name, const torch::Tensor& actual) { checkIfPresent("io", name, actual); }
+  /// Compares the `.grad` of each parameter with PREFIXgrad.NAME of STEM.safetensors (every name there must be a
   /// parameter).
-  void checkGradients(const std::string& stem, const torch::nn::Module& module);
+  void checkGradients(const std::string& stem, const torch::nn::Module& module, const std::string& prefix = {});
 
-  /// Comparisons so far, and as `unchecked` every tensor that looks like an expected output (out*, loss*, grad*, dbg.*,
-  /// cfg_out*, ag_out*) and was not compared.
-  CaseReport finish() const;
+  const std::vector<Comparison>& comparisons() const { return comparisons_; }
+  const std::set<std::string>& compared() const { return compared_; }  ///< STEM/NAME
 
  private:
   const CaseFolder& folder_;
   std::vector<Comparison> comparisons_;
-  std::set<std::string> checked_;  ///< STEM/NAME
+  std::set<std::string> compared_;
 };
 
 }  // namespace meanflow::training

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cases about single evaluations of the objectives.
+// Cases about the objectives: flow matching, consistency mid-training, MeanFlow distillation and training.
 #pragma once
 #include "training/verify/case_report.h"
 
@@ -8,7 +8,6 @@ namespace meanflow::training {
 
 void runFlowMatchingLoss(const CaseFolder& folder, CaseChecker& checker);
 void runConsistencyMidTraining(const CaseFolder& folder, CaseChecker& checker);
-/// MeanFlow distillation and training, told apart by whether there is a teacher.
-void runMeanFlowLoss(const CaseFolder& folder, CaseChecker& checker);
+void runMeanFlowLoss(const CaseFolder& folder, CaseChecker& checker);  ///< mean_flow_cases.cpp
 
 }  // namespace meanflow::training

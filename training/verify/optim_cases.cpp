@@ -15,30 +15,39 @@
 namespace meanflow::training {
 namespace {
 
-template <class T>
-void read(const nlohmann::json& from, const char* key, std::optional<T>& value) {
-  if (from.contains(key) && !from[key].is_null()) value = from[key].get<T>();
+constexpr std::int64_t kMaxSteps = std::int64_t{1} << 40;
+
+void read(const CaseConfig& from, const char* key, std::optional<double>& value) {
+  if (from.has(key)) value = from.number(key);
+}
+void read(const CaseConfig& from, const char* key, std::optional<std::int64_t>& value) {
+  if (from.has(key)) value = from.integer(key, 0, kMaxSteps);
 }
 
-OfficialScheduleKeys scheduleKeys(const nlohmann::json& training) {
-  OfficialScheduleKeys keys;
-  read(training, "base_lr", keys.training_base_lr);
-  read(training, "final_lr", keys.training_final_lr);
-  read(training, "decay_start_epoch", keys.training_decay_start_epoch);
-  read(training, "decay_end_epoch", keys.training_decay_end_epoch);
-  if (training.contains("optimizer")) read(training["optimizer"], "lr", keys.optimizer_lr);
-  if (!training.contains("scheduler")) return keys;
-  const auto& scheduler = training["scheduler"];
-  read(scheduler, "type", keys.type);
+/// Keys of a `scheduler` section.
+void readScheduler(const CaseConfig& scheduler, OfficialScheduleKeys& keys) {
+  if (scheduler.has("type")) keys.type = scheduler.text("type");
   read(scheduler, "base_lr", keys.base_lr);
   read(scheduler, "final_lr", keys.final_lr);
   read(scheduler, "warmup_steps", keys.warmup_steps);
   read(scheduler, "decay_end_steps", keys.decay_end_steps);
   read(scheduler, "warmup_epochs", keys.warmup_epochs);
   read(scheduler, "decay_end_epoch", keys.decay_end_epoch);
-  keys.warmup_from_zero = scheduler.value("warmup_from_zero", false);
+  keys.warmup_from_zero = scheduler.flagOr("warmup_from_zero", false);
+}
+
+OfficialScheduleKeys scheduleKeys(const CaseConfig& training) {
+  OfficialScheduleKeys keys;
+  read(training, "base_lr", keys.training_base_lr);
+  read(training, "final_lr", keys.training_final_lr);
+  read(training, "decay_start_epoch", keys.training_decay_start_epoch);
+  read(training, "decay_end_epoch", keys.training_decay_end_epoch);
+  if (training.has("optimizer")) read(training.at("optimizer"), "lr", keys.optimizer_lr);
+  if (training.has("scheduler")) readScheduler(training.at("scheduler"), keys);
   return keys;
 }
+
+std::int64_t stepsPerEpoch(const CaseConfig& config) { return config.integer("steps_per_epoch", 1, std::int64_t{1} << 32); }
 
 /// Settings of one optimiser step as the trainers do it.
 struct LoopSettings {
@@ -86,6 +95,18 @@ StepRecord runLoop(const LoopSettings& settings, AdamW& optimizer, Ema& ema,
   return record;
 }
 
+/// Steps of a case's loop: as many as rates were recorded; every micro batch needs a row of each recorded tensor.
+std::int64_t numSteps(const CaseFolder& folder, std::int64_t grad_accum, std::initializer_list<const char*> inputs) {
+  const auto num_steps = folder.expected("io", "lr").numel();
+  for (const char* name : inputs) {
+    if (!folder.has(name)) continue;
+    if (folder.host(name).dim() < 1 || folder.host(name).size(0) != num_steps * grad_accum)
+      throw std::runtime_error(folder.tensorFile("io") + ": tensor '" + name + "' needs " + std::to_string(num_steps * grad_accum) +
+                               " rows, one for each micro batch");
+  }
+  return num_steps;
+}
+
 torch::Tensor asTensor(const std::vector<double>& values) { return torch::tensor(values, torch::kFloat64); }
 
 /// Compares NAME of the file with the tensors of that name; of the label table only the rows that were recorded.
@@ -93,7 +114,7 @@ void checkWeights(const CaseFolder& folder, CaseChecker& checker, const std::str
   for (const auto& [name, tensor] : tensors) {
     if (name == "y_embedder.embedding_table.weight" && folder.has(stem, "y_embedder.rows")) {
       const auto rows = folder.tensor("final", "label_rows").to(torch::kInt64);
-      checker.check(stem, "y_embedder.rows", tensor.detach().index_select(0, rows));
+      checker.check(stem, "y_embedder.rows", tensor.detach().to(torch::kCPU).index_select(0, rows));
     } else {
       checker.checkIfPresent(stem, name, tensor);
     }
@@ -104,65 +125,74 @@ using Evaluate = std::function<MicroBatch(std::int64_t)>;
 
 MicroBatch reported(const core::LossTerms& terms) { return {.loss = terms.loss, .reference_loss = terms.scalars.front().second}; }
 
+/// Labels of all micro batches [steps, B].
+torch::Tensor labelRows(const CaseFolder& folder, const core::DiTwDDTHead& network) {
+  return folder.labels("y", {-1, -1}, network->options().num_classes);
+}
+
 Evaluate flowMatchingStep(const CaseFolder& folder, const core::DiTwDDTHead& network) {
-  const auto& config = folder.config();
-  const core::FlowMatching objective({.num_classes = network->options().num_classes,
-                                      .label_dropout = config.at("model").at("class_dropout_prob").get<double>()},
-                                     core::TimeSchedule::withShift(config.at("shift").get<double>()));
-  return [&folder, objective, v = core::velocityField(network)](std::int64_t i) {
+  const auto config = folder.config();
+  const core::FlowMatching objective({.num_classes = network->options().num_classes, .label_dropout = network->options().class_dropout_prob},
+                                     core::TimeSchedule::withShift(config.number("shift", 1, 1e6)));
+  return [&folder, objective, y = labelRows(folder, network), v = core::velocityField(network)](std::int64_t i) {
     core::Draws draws;
     draws.eps = folder.io("noise")[i];
-    draws.time_uniforms = folder.io("u")[i];
-    draws.label_uniforms = folder.io("drop_model")[i];
-    return reported(objective.evaluate(v, folder.io("x")[i], folder.io("y")[i], draws));
+    draws.time_uniforms = folder.host("u")[i];
+    draws.label_uniforms = folder.host("drop_model")[i];
+    return reported(objective.evaluate(v, folder.io("x")[i], y[i], draws));
   };
 }
 
 Evaluate cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocityField& teacher) {
-  const auto& config = folder.config();
-  const core::ConsistencyMidTraining objective(
-      {.num_classes = student->options().num_classes,
-       .label_dropout = 0.1,
-       .pair_times = core::PairTimes::kOfficial,
-       .network_label_dropout = config.at("model").at("class_dropout_prob").get<double>()});
-  const auto grid = core::TimeSchedule::withShift(config.at("shift").get<double>())
-                        .grid(config.at("teacher_num_steps").get<std::int64_t>());
-  return [&folder, objective, grid, teacher, u = core::flowMap(student)](std::int64_t i) {
+  const auto config = folder.config();
+  const core::ConsistencyMidTraining objective({.num_classes = student->options().num_classes,
+                                                .label_dropout = config.numberOr("label_dropout_prob", 0.1, 0, 1),
+                                                .pair_times = core::PairTimes::kOfficial,
+                                                .network_label_dropout = student->options().class_dropout_prob});
+  const auto grid =
+      core::TimeSchedule::withShift(config.number("shift", 1, 1e6)).grid(config.integer("teacher_num_steps", 2, 10000));
+  return [&folder, objective, grid, teacher, y = labelRows(folder, student), u = core::flowMap(student)](std::int64_t i) {
     core::Draws draws;
-    draws.label_uniforms = folder.io("drop_u")[i];
+    draws.label_uniforms = folder.host("drop_u")[i];
     draws.eps = folder.io("noise")[i];
-    draws.pair_indices = folder.io("indices")[i];
-    draws.network_label_uniforms = folder.io("drop_model")[i];
-    const auto trajectories = objective.makeTrajectories(teacher, folder.io("y")[i], draws, grid);
+    draws.pair_indices = folder.host("indices")[i];
+    draws.network_label_uniforms = folder.host("drop_model")[i];
+    const auto trajectories = objective.makeTrajectories(teacher, y[i], draws, grid);
     return reported(objective.evaluate(u, trajectories, draws));
   };
 }
 
 Evaluate meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocitySource& velocity) {
-  const auto& config = folder.config();
+  const auto config = folder.config();
   core::MeanFlowOptions options;
   options.num_classes = student->options().num_classes;
+  options.label_dropout = config.numberOr("label_dropout_prob", 0.1, 0, 1);
+  options.ratio_r_less_than_t = config.numberOr("ratio_r_not_equal_t", 0.25, 0, 1);
+  options.adaptive_p = config.numberOr("adaptive_p", 1);
   options.adaptive_squared = true;
+  options.derivative.delta_t = config.numberOr("delta_t", 0.005);
   options.derivative.clamp_times = false;
-  options.network_label_dropout = config.at("model").at("class_dropout_prob").get<double>();
-  const core::MeanFlow objective(options, core::TimeSchedule::withShift(config.at("shift").get<double>()), velocity);
-  return [&folder, objective, u = core::flowMap(student)](std::int64_t i) {
+  options.network_label_dropout = student->options().class_dropout_prob;
+  const core::MeanFlow objective(options, core::TimeSchedule::withShift(config.number("shift", 1, 1e6)), velocity);
+  return [&folder, objective, y = labelRows(folder, student), u = core::flowMap(student)](std::int64_t i) {
     core::Draws draws;
-    draws.label_uniforms = folder.io("drop_u")[i];
+    draws.label_uniforms = folder.host("drop_u")[i];
     draws.eps = folder.io("noise")[i];
-    draws.time_uniforms = folder.io("u2")[i];
-    draws.mask_uniforms = folder.io("u_mask")[i];
-    draws.network_label_uniforms = folder.io("drop_model")[i];
-    return reported(objective.evaluate(u, folder.io("x")[i], folder.io("y")[i], draws));
+    draws.time_uniforms = folder.host("u2")[i];
+    draws.mask_uniforms = folder.host("u_mask")[i];
+    draws.network_label_uniforms = folder.host("drop_model")[i];
+    return reported(objective.evaluate(u, folder.io("x")[i], y[i], draws));
   };
 }
 
 }  // namespace
 
 void runLrSchedules(const CaseFolder& folder, CaseChecker& checker) {
-  for (const auto& [name, training] : folder.config().items()) {
-    const auto schedule = officialSchedule(scheduleKeys(training), training.at("steps_per_epoch").get<std::int64_t>());
-    const auto steps = folder.io(name + ".steps");
+  const auto config = folder.config();
+  for (const auto& name : config.keys()) {
+    const auto training = config.at(name);
+    const auto schedule = officialSchedule(scheduleKeys(training), stepsPerEpoch(training));
+    const auto steps = folder.host(name + ".steps", {-1}).to(torch::kInt64);
     std::vector<double> rates;
     for (std::int64_t k = 0; k < steps.size(0); ++k) rates.push_back(schedule.at(steps[k].item<std::int64_t>()));
     checker.check(name + ".lr", asTensor(rates));
@@ -170,26 +200,36 @@ void runLrSchedules(const CaseFolder& folder, CaseChecker& checker) {
 }
 
 void runOptimizer(const CaseFolder& folder, CaseChecker& checker) {
-  const auto& config = folder.config();
+  const auto config = folder.config();
   NamedTensors parameters;
-  for (const char* name : {"0.weight", "0.bias", "2.weight", "2.bias", "frozen"})
-    parameters.emplace_back(name, folder.tensor("params", std::string("init.") + name).clone().set_requires_grad(std::string_view(name) != "frozen"));
-  const auto find = [&parameters](std::string_view name) {
-    return std::find_if(parameters.begin(), parameters.end(), [name](const auto& item) { return item.first == name; })->second;
+  const std::string start = "init.";
+  for (const auto& name : folder.names("params")) {
+    if (name.rfind(start, 0) != 0) continue;
+    const auto key = name.substr(start.size());
+    parameters.emplace_back(key, folder.tensor("params", name).to(folder.device).clone().set_requires_grad(key != "frozen"));
+  }
+  const auto find = [&](const std::string& name) {
+    for (const auto& [key, tensor] : parameters)
+      if (key == name) return tensor;
+    throw std::runtime_error(folder.tensorFile("params") + ": tensor 'init." + name + "' is missing");
   };
-  const auto betas = config.at("betas").get<std::vector<double>>();
-  AdamW optimizer(parameters, {.beta1 = betas.at(0), .beta2 = betas.at(1), .eps = config.at("eps").get<double>(),
-                               .weight_decay = config.at("weight_decay").get<double>()});
+  const auto betas = config.numbers("betas", 2);
+  AdamW optimizer(parameters, {.beta1 = betas[0], .beta2 = betas[1], .eps = config.number("eps"), .weight_decay = config.number("weight_decay")});
   Ema ema(parameters);
-  const nlohmann::json training = {{"scheduler", config.at("schedule")}, {"base_lr", config.at("schedule").at("base_lr")}};
-  const LoopSettings settings{.schedule = officialSchedule(scheduleKeys(training), config.at("steps_per_epoch").get<std::int64_t>()),
-                              .clip_grad = config.at("clip_grad").get<double>(),
-                              .ema_decay = config.at("ema_decay").get<double>(),
-                              .grad_accum = config.at("grad_accum").get<std::int64_t>(),
-                              .num_steps = folder.io("lr").size(0)};
+  const auto scheduler = config.at("schedule");
+  OfficialScheduleKeys keys;
+  readScheduler(scheduler, keys);
+  read(scheduler, "base_lr", keys.training_base_lr);
+  const auto grad_accum = config.integer("grad_accum", 1, 1000);
+  const LoopSettings settings{.schedule = officialSchedule(keys, stepsPerEpoch(config)),
+                              .clip_grad = config.number("clip_grad", 0),
+                              .ema_decay = config.number("ema_decay", 0, 1),
+                              .grad_accum = grad_accum,
+                              .num_steps = numSteps(folder, grad_accum, {"x", "y"})};
+  const auto x = folder.io("x"), y = folder.io("y");
   const auto evaluate = [&](std::int64_t i) {
-    const auto hidden = torch::silu(torch::linear(folder.io("x")[i], find("0.weight"), find("0.bias")));
-    const auto loss = (torch::linear(hidden, find("2.weight"), find("2.bias")) - folder.io("y")[i]).square().mean();
+    const auto hidden = torch::silu(torch::linear(x[i], find("0.weight"), find("0.bias")));
+    const auto loss = (torch::linear(hidden, find("2.weight"), find("2.bias")) - y[i]).square().mean();
     return MicroBatch{.loss = loss, .reference_loss = loss.detach()};
   };
   const auto record = runLoop(settings, optimizer, ema, evaluate, [&](std::int64_t steps_done) {
@@ -204,35 +244,36 @@ void runOptimizer(const CaseFolder& folder, CaseChecker& checker) {
   for (const auto& [name, tensor] : optimizer.state()) {
     const auto dot = name.rfind('.');
     const auto kind = name.substr(dot + 1);
-    checker.check("params", (kind == "step" ? "opt_step" : kind) + "." + name.substr(0, dot), tensor);
+    checker.checkIfPresent("params", (kind == "step" ? "opt_step" : kind) + "." + name.substr(0, dot), tensor);
   }
 }
 
 void runTraining(const CaseFolder& folder, CaseChecker& checker) {
-  const auto& config = folder.config();
-  const bool is_flow_matching = folder.name.rfind("train_fm", 0) == 0;
-  auto network = makeDdt(config.at("model"), folder.file("init"), /*is_student=*/!is_flow_matching);
+  const auto config = folder.config();
+  const bool is_flow_matching = folder.name().rfind("train_fm", 0) == 0;
+  auto network = makeDdt(folder, config.at("model"), "init", /*is_student=*/!is_flow_matching);
   core::VelocityField teacher;
-  if (folder.files.contains("teacher"))
-    teacher = core::velocityField(makeDdt(config.at("model"), folder.file("teacher"), /*is_student=*/false));
+  if (folder.hasFile("teacher")) teacher = core::velocityField(makeDdt(folder, config.at("model"), "teacher", /*is_student=*/false));
   Evaluate evaluate;
   if (is_flow_matching) {
     evaluate = flowMatchingStep(folder, network);
-  } else if (folder.has("io", "indices")) {
+  } else if (folder.has("indices")) {
+    if (!teacher) throw std::runtime_error(folder.tensorFile("teacher") + " is missing");
     evaluate = cmtStep(folder, network, teacher);
   } else {
     evaluate = meanFlowStep(folder, network, teacher ? core::VelocitySource::teacher(teacher) : core::VelocitySource::data());
   }
-  const auto& training = config.at("training");
-  const auto betas = training.at("beta").get<std::vector<double>>();
-  AdamW optimizer(namedParameters(*network),
-                  {.beta1 = betas.at(0), .beta2 = betas.at(1), .weight_decay = training.at("wd").get<double>()});
+  const auto training = config.at("training");
+  const auto betas = training.numbers("beta", 2);
+  AdamW optimizer(namedParameters(*network), {.beta1 = betas[0], .beta2 = betas[1], .weight_decay = training.number("wd")});
   Ema ema(namedParameters(*network));
-  const LoopSettings settings{.schedule = officialSchedule(scheduleKeys(training), config.at("steps_per_epoch").get<std::int64_t>()),
-                              .clip_grad = training.at("clip_grad").get<double>(),
-                              .ema_decay = config.at("ema_decay").get<double>(),
-                              .grad_accum = config.at("grad_accum").get<std::int64_t>(),
-                              .num_steps = folder.io("lr").size(0)};
+  const auto grad_accum = config.integer("grad_accum", 1, 1000);
+  const LoopSettings settings{
+      .schedule = officialSchedule(scheduleKeys(training), stepsPerEpoch(config)),
+      .clip_grad = training.number("clip_grad", 0),
+      .ema_decay = config.number("ema_decay", 0, 1),
+      .grad_accum = grad_accum,
+      .num_steps = numSteps(folder, grad_accum, {"x", "y", "noise", "u", "u2", "u_mask", "drop_u", "drop_model", "indices"})};
   const auto record = runLoop(settings, optimizer, ema, evaluate, [](std::int64_t) {});
   checker.check("loss", asTensor(record.loss));
   checker.check("loss_ref", asTensor(record.loss_ref));
