@@ -12,7 +12,7 @@ struct Tolerance {
 };
 
 /// What case.json asks for the dtype of `expected`, or the matching row of the table of exceptions in tolerances.cpp.
-/// Integers and booleans are exact; float64 tensors default to rtol 1e-9.
+/// Integers, booleans and cases that ask for "exact" are exact; float64 tensors default to rtol 1e-9.
 Tolerance toleranceFor(const CaseFolder& folder, const std::string& tensor_name, const torch::Tensor& expected);
 
 }  // namespace meanflow::training

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/verify/verify_case.h"
 
+#include "training/verify/checkpoint_cases.h"
 #include "training/verify/flow_cases.h"
 #include "training/verify/latent_cases.h"
 #include "training/verify/model_cases.h"
@@ -35,6 +36,7 @@ constexpr RegisteredCase kCases[] = {
     {"train_mfd", runTraining},
     {"train_mft", runTraining},
     {"latent_stats", runLatentStatistics},
+    {"checkpoints_pt", runCheckpoints},
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "dd
                                      "fm_loss",         "cmt",               "mfd_loss",
                                      "mft_loss",        "lr_schedules",      "optim_wd0.0_clip1.0_acc1",
                                      "train_fm",        "train_cmt",         "train_mfd",
-                                     "train_mft",       "latent_stats"};
+                                     "train_mft",       "latent_stats",      "checkpoints_pt"};
 
 std::vector<std::string> caseFolders() {
   std::vector<std::string> folders;
