@@ -11,7 +11,7 @@ add_library(studio_warnings INTERFACE)
 add_library(studio::warnings ALIAS studio_warnings)
 target_compile_options(studio_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 
-add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 find_program(STUDIO_MOLD mold)
 if(STUDIO_MOLD)
   add_link_options(-fuse-ld=mold)

@@ -83,9 +83,10 @@ torch::Tensor asTensor(const core::NetworkCost& cost) {
 }  // namespace
 
 void runNetworkCounts(const CaseFolder& folder, CaseChecker& checker) {
-  for (const auto& [name, row] : folder.description.at("table").items()) {
+  const auto table = folder.description().at("table");
+  for (const auto& [name, row] : table.json().items()) {
     auto shape = core::namedNetwork(name);
-    TORCH_CHECK(shape.has_value(), folder.name, ": '", name, "' is no network that core/cost/catalog.h knows");
+    TORCH_CHECK(shape.has_value(), folder.name(), ": '", name, "' is no network that core/cost/catalog.h knows");
     if (row.contains("config") && row["config"].is_object())
       std::visit([&](auto& one) { readSizes(row["config"], one); }, *shape);
     std::string tensor = name;

@@ -16,7 +16,7 @@ struct Tolerance {
 };
 
 /// What case.json asks for the dtype of `expected`, or the matching row of the one table in tolerances.cpp; in the columns tf32 and
-/// bf16 that column's row. Integers and booleans are exact.
+/// bf16 that column's row. Integers, booleans and cases that ask for "exact" are exact.
 Tolerance toleranceFor(const CaseFolder& folder, const std::string& tensor_name, const torch::Tensor& expected);
 
 }  // namespace meanflow::training

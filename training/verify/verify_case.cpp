@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "training/verify/checkpoint_cases.h"
 #include "training/verify/cost_cases.h"
 #include "training/verify/flow_cases.h"
 #include "training/verify/latent_cases.h"
@@ -36,6 +37,7 @@ constexpr RegisteredCase kCases[] = {
     {"rae_dinov2", runRae},
     {"rae_siglip2", runRae},
     {"rae_mae", runRae},
+    {"checkpoints_pt", runCheckpoints, true},
 };
 
 std::string oneLine(std::string text) {

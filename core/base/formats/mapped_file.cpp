@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 namespace meanflow::base {
@@ -35,6 +37,24 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   }
   ::close(fd);
   return file;
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  if (part.empty() || part.data() < data_ || part.data() + part.size() > data_ + size_) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - data_) / page * page;
+  const auto end = static_cast<std::size_t>(part.data() - data_) + part.size();
+  ::madvise(const_cast<std::byte*>(data_ + begin), end - begin, MADV_DONTNEED);  // advice: failing costs only memory
+}
+
+void MappedFile::copyOut(std::span<const std::byte> part, std::span<std::byte> out) const {
+  if (part.size() != out.size()) throw std::invalid_argument("MappedFile::copyOut: sizes differ");
+  constexpr std::size_t kPiece = std::size_t{64} << 20;
+  for (std::size_t at = 0; at < part.size(); at += kPiece) {
+    const auto size = std::min(kPiece, part.size() - at);
+    std::memcpy(out.data() + at, part.data() + at, size);
+    if (part.size() > kPiece) release(part.subspan(at, size));
+  }
 }
 
 MappedFile::~MappedFile() {

@@ -20,6 +20,12 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  /// Gives the pages under `part` back to the system (they are read again when touched), so that a reader of a huge
+  /// file does not keep all of it resident. Parts outside the map are ignored.
+  void release(std::span<const std::byte> part) const;
+  /// memcpy from the map piece by piece, each released behind itself. The sizes must agree.
+  void copyOut(std::span<const std::byte> part, std::span<std::byte> out) const;
+
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

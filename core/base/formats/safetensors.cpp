@@ -4,44 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 namespace meanflow::base {
 namespace {
 using Json = nlohmann::json;
 
-static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and is not swapped here");
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
+// A header needs some hundred bytes a tensor. The reference implementation stops at 100 MB; a bomb of that size would
+// take gigabytes once parsed.
+constexpr std::uint64_t kMaxHeaderBytes = 32 << 20;
+constexpr std::size_t kMaxTensors = 1'000'000;
 constexpr std::string_view kMetadata = "__metadata__";
+constexpr std::string_view kNotInFormat = "C128";  // a name of ours for .pt files
 
-constexpr std::array<std::pair<std::string_view, std::size_t>, 15> kDtypes = {{{"F64", 8},
-                                                                               {"I64", 8},
-                                                                               {"U64", 8},
-                                                                               {"F32", 4},
-                                                                               {"I32", 4},
-                                                                               {"U32", 4},
-                                                                               {"F16", 2},
-                                                                               {"BF16", 2},
-                                                                               {"I16", 2},
-                                                                               {"U16", 2},
-                                                                               {"I8", 1},
-                                                                               {"U8", 1},
-                                                                               {"BOOL", 1},
-                                                                               {"F8_E5M2", 1},
-                                                                               {"F8_E4M3", 1}}};
-
-/// shape * element size, nothing on overflow.
-std::optional<std::uint64_t> numBytes(const std::vector<std::int64_t>& shape, std::size_t element_size) {
-  std::uint64_t total = element_size;
-  for (const auto side : shape)
-    if (side < 0 || __builtin_mul_overflow(total, static_cast<std::uint64_t>(side), &total)) return std::nullopt;
-  return total;
-}
+std::size_t elementSize(std::string_view dtype) { return dtype == kNotInFormat ? 0 : dtypeSize(dtype); }
 
 struct Entry {
   std::string name;
@@ -53,43 +31,54 @@ struct Entry {
 Result<Json> parseHeader(std::string_view text) {
   std::set<std::string> names;
   std::string duplicate;
-  const auto watchKeys = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 && !names.insert(parsed.get<std::string>()).second)
+  bool is_too_deep = false;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::key && depth == 1 && names.size() <= kMaxTensors &&
+        !names.insert(parsed.get_ref<const std::string&>()).second)
       duplicate = parsed.get<std::string>();
-    return true;
+    is_too_deep = is_too_deep || depth > 4;
+    return !is_too_deep && names.size() <= kMaxTensors;  // false: parsed on, but not kept
   };
-  Json json = Json::parse(text, watchKeys, false);
+  Json json = Json::parse(text, watch, false);
+  if (is_too_deep) return Error{"the header is not a JSON object of tensors (it is nested too deeply)"};
+  if (names.size() > kMaxTensors) return Error{fmt::format("the header lists more than {} tensors", kMaxTensors)};
   if (json.is_discarded() || !json.is_object()) return Error{"the header is not a JSON object"};
-  if (!duplicate.empty()) return Error{fmt::format("tensor '{}' is listed twice", duplicate)};
+  if (!duplicate.empty()) return Error{fmt::format("tensor {} is listed twice", shownName(duplicate))};
   return json;
+}
+
+/// JSON for a message.
+std::string shown(const Json& json) {
+  const auto text = json.dump();
+  return text.size() <= 200 ? text : text.substr(0, 200) + "...";
 }
 
 bool isCount(const Json& json) { return json.is_number_unsigned() && json.get<std::uint64_t>() <= INT64_MAX; }
 
 /// One tensor's entry, checked on its own.
 Result<Entry> readEntry(const std::string& name, const Json& json, std::uint64_t data_size) {
-  const auto bad = [&](const std::string& what) { return Error{fmt::format("tensor '{}': {}", name, what)}; };
+  const auto bad = [&](const std::string& what) { return Error{fmt::format("tensor {}: {}", shownName(name), what)}; };
   if (!json.is_object() || !json.contains("dtype") || !json["dtype"].is_string() || !json.contains("shape") ||
       !json["shape"].is_array() || !json.contains("data_offsets") || !json["data_offsets"].is_array())
     return bad("needs dtype, shape and data_offsets");
   Entry entry{name, {json["dtype"].get<std::string>(), {}, {}}, 0, 0};
-  const auto element_size = dtypeSize(entry.view.dtype);
-  if (element_size == 0) return bad(fmt::format("unknown dtype '{}'", entry.view.dtype));
+  const auto element_size = elementSize(entry.view.dtype);
+  if (element_size == 0) return bad(fmt::format("unknown dtype {}", shownName(entry.view.dtype)));
   for (const auto& side : json["shape"]) {
-    if (!isCount(side)) return bad(fmt::format("shape {} is not a list of sizes", json["shape"].dump()));
+    if (!isCount(side)) return bad(fmt::format("shape {} is not a list of sizes", shown(json["shape"])));
     entry.view.shape.push_back(side.get<std::int64_t>());
   }
   const auto& offsets = json["data_offsets"];
   if (offsets.size() != 2 || !isCount(offsets[0]) || !isCount(offsets[1]))
-    return bad(fmt::format("data_offsets {} are not two positions", offsets.dump()));
+    return bad(fmt::format("data_offsets {} are not two positions", shown(offsets)));
   entry.begin = offsets[0].get<std::uint64_t>(), entry.end = offsets[1].get<std::uint64_t>();
   if (entry.begin > entry.end || entry.end > data_size)
     return bad(fmt::format("data_offsets [{}, {}] are outside the {} bytes of data (is the file cut short?)",
                            entry.begin, entry.end, data_size));
   const auto expected = numBytes(entry.view.shape, element_size);
-  if (!expected) return bad(fmt::format("shape {} overflows", json["shape"].dump()));
+  if (!expected) return bad(fmt::format("shape {} overflows", shown(json["shape"])));
   if (*expected != entry.end - entry.begin)
-    return bad(fmt::format("shape {} of {} needs {} bytes, data_offsets give {}", json["shape"].dump(),
+    return bad(fmt::format("shape {} of {} needs {} bytes, data_offsets give {}", shown(json["shape"]),
                            entry.view.dtype, *expected, entry.end - entry.begin));
   return entry;
 }
@@ -100,9 +89,11 @@ Result<void> checkCover(std::vector<Entry>& entries, std::uint64_t data_size) {
             [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t covered = 0;
   for (const auto& entry : entries) {
-    if (entry.begin < covered) return Error{fmt::format("tensor '{}': its data overlaps another tensor's", entry.name)};
+    if (entry.begin < covered)
+      return Error{fmt::format("tensor {}: its data overlaps another tensor's", shownName(entry.name))};
     if (entry.begin > covered)
-      return Error{fmt::format("tensor '{}': a hole of {} bytes before its data", entry.name, entry.begin - covered)};
+      return Error{
+          fmt::format("tensor {}: a hole of {} bytes before its data", shownName(entry.name), entry.begin - covered)};
     covered = entry.end;
   }
   if (covered != data_size) return Error{fmt::format("{} bytes at the end belong to no tensor", data_size - covered)};
@@ -111,52 +102,58 @@ Result<void> checkCover(std::vector<Entry>& entries, std::uint64_t data_size) {
 
 }  // namespace
 
-std::size_t dtypeSize(std::string_view dtype) {
-  for (const auto& [name, size] : kDtypes)
-    if (name == dtype) return size;
-  return 0;
-}
-
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& path) {
-  const auto bad = [&](const std::string& what) { return Error{fmt::format("{}: {}", path.string(), what)}; };
   auto mapped = MappedFile::open(path);
   if (!mapped) return mapped.error();
   SafetensorsFile file;
   file.path_ = path;
   file.file_ = std::move(*mapped);
-  const auto bytes = file.file_.bytes();
-  if (bytes.size() < 8) return bad(fmt::format("not a safetensors file ({} bytes)", bytes.size()));
+  if (auto done = file.read(file.file_.bytes()); !done)
+    return Error{fmt::format("{}: {}", path.string(), done.error().message)};
+  return file;
+}
+
+Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes, const std::string& name) {
+  SafetensorsFile file;
+  file.path_ = name;
+  if (auto done = file.read(bytes); !done) return Error{fmt::format("{}: {}", name, done.error().message)};
+  return file;
+}
+
+Result<void> SafetensorsFile::read(std::span<const std::byte> bytes) {
+  if (bytes.size() < 8) return Error{fmt::format("not a safetensors file ({} bytes)", bytes.size())};
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > kMaxHeaderBytes)
-    return bad(fmt::format("not a safetensors file: a header of {} bytes (at most {})", header_size, kMaxHeaderBytes));
+    return Error{
+        fmt::format("not a safetensors file: a header of {} bytes (at most {})", header_size, kMaxHeaderBytes)};
   if (header_size > bytes.size() - 8)
-    return bad(fmt::format("the header of {} bytes is longer than the file ({} bytes); the file is cut short",
-                           header_size, bytes.size()));
+    return Error{fmt::format("the header of {} bytes is longer than the file ({} bytes); the file is cut short",
+                             header_size, bytes.size())};
   const auto header = parseHeader({reinterpret_cast<const char*>(bytes.data()) + 8, header_size});
-  if (!header) return bad(header.error().message);
+  if (!header) return header.error();
 
   const auto data = bytes.subspan(8 + header_size);
   std::vector<Entry> entries;
   for (const auto& [name, json] : header->items()) {
     if (name == kMetadata) {
-      if (!json.is_object()) return bad("__metadata__ is not an object of texts");
+      if (!json.is_object()) return Error{"__metadata__ is not an object of texts"};
       for (const auto& [key, value] : json.items()) {
-        if (!value.is_string()) return bad(fmt::format("__metadata__ '{}' is not a text", key));
-        file.metadata_[key] = value.get<std::string>();
+        if (!value.is_string()) return Error{fmt::format("__metadata__ {} is not a text", shownName(key))};
+        metadata_[key] = value.get<std::string>();
       }
       continue;
     }
     auto entry = readEntry(name, json, data.size());
-    if (!entry) return bad(entry.error().message);
+    if (!entry) return entry.error();
     entries.push_back(std::move(*entry));
   }
-  if (auto covered = checkCover(entries, data.size()); !covered) return bad(covered.error().message);
+  if (auto covered = checkCover(entries, data.size()); !covered) return covered;
   for (auto& entry : entries) {
     entry.view.bytes = data.subspan(entry.begin, entry.end - entry.begin);
-    file.tensors_.emplace(std::move(entry.name), std::move(entry.view));
+    tensors_.emplace(std::move(entry.name), std::move(entry.view));
   }
-  return file;
+  return {};
 }
 
 const TensorView* SafetensorsFile::find(const std::string& name) const {
@@ -176,7 +173,7 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
   for (const auto& tensor : tensors) {
     if (tensor.name == kMetadata) return bad(tensor.name, "the name is reserved");
     if (header.contains(tensor.name)) return bad(tensor.name, "the name is given twice");
-    const auto element_size = dtypeSize(tensor.dtype);
+    const auto element_size = elementSize(tensor.dtype);
     if (element_size == 0) return bad(tensor.name, "unknown dtype " + tensor.dtype);
     const auto size = numBytes(tensor.shape, element_size);
     if (!size) return bad(tensor.name, "its shape overflows or is negative");

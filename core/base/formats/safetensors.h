@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/base/formats/mapped_file.h"
+#include "core/base/formats/stored_tensor.h"
 #include "core/base/result.h"
 #include "core/base/run/atomic_file.h"
 
@@ -19,13 +20,10 @@ namespace meanflow::base {
 
 /// One tensor of a mapped file; `bytes` (row-major, little-endian, perhaps unaligned) lives as long as the file object.
 struct TensorView {
-  std::string dtype;  ///< As in the file: F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL F8_E5M2 F8_E4M3.
+  std::string dtype;  ///< As in the file; stored_tensor.h has the names. Kinds smaller than a byte are refused.
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
 };
-
-/// Bytes of one element, 0 for an unknown dtype.
-std::size_t dtypeSize(std::string_view dtype);
 
 /// A file opened over a memory map. Everything in the header is checked before any view is given out.
 class SafetensorsFile {
@@ -33,13 +31,18 @@ class SafetensorsFile {
   /// The error names the file, the tensor and what is wrong: a header longer than the file or than 100 MB, bad JSON,
   /// duplicate names, unknown dtypes, offsets that overlap, leave holes or run past the end, shapes that do not fit.
   static Result<SafetensorsFile> open(const std::filesystem::path& path);
+  /// The same over bytes that outlive the object; `name` stands for the file in errors.
+  static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, const std::string& name);
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const TensorView* find(const std::string& name) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
+  /// Copies a tensor out; of a large one no page stays resident. `out` has the size of view.bytes.
+  void copy(const TensorView& view, std::span<std::byte> out) const { file_.copyOut(view.bytes, out); }
 
  private:
+  Result<void> read(std::span<const std::byte> bytes);
   std::filesystem::path path_;
   MappedFile file_;
   std::map<std::string, TensorView> tensors_;

@@ -23,7 +23,8 @@ constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "dd
                                      "mft_loss",        "lr_schedules",      "optim_wd0.0_clip1.0_acc1",
                                      "train_fm",        "train_cmt",         "train_mfd",
                                      "train_mft",       "latent_stats",      "flops_params",
-                                     "rae_dinov2",      "rae_siglip2",       "rae_mae"};
+                                     "rae_dinov2",      "rae_siglip2",       "rae_mae",
+                                     "checkpoints_pt"};
 
 std::vector<std::string> caseFolders() {
   std::vector<std::string> folders;
