@@ -30,7 +30,8 @@ std::string stripWrapperNames(std::string_view name) {
       break;
   }
   std::string text(name);
-  for (auto at = text.find(kInside); at != std::string::npos; at = text.find(kInside)) text.erase(at + 1, kCompiled.size());
+  for (auto at = text.find(kInside); at != std::string::npos; at = text.find(kInside))
+    text.erase(at + 1, kCompiled.size());
   return text;
 }
 

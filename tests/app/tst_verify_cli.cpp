@@ -41,6 +41,7 @@ class TestVerifyCli : public QObject {
   Q_OBJECT
  private Q_SLOTS:
   void initTestCase() {
+    fs::create_directories(root() / "good");
     for (const char* name : {"lr_schedules", "lightningdit_p1"}) fs::copy(testing::testsFolder() + "/golden/" + name, root() / "good" / name, fs::copy_options::recursive);
     fs::copy(root() / "good", root() / "mixed", fs::copy_options::recursive);
     fs::create_directories(root() / "mixed" / "new");

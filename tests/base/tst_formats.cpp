@@ -7,6 +7,7 @@
 
 #include "core/base/formats/png.h"
 #include "core/base/formats/safetensors.h"
+#include "core/base/formats/tensor_source.h"
 #include "core/base/formats/tensorboard_writer.h"
 #include "tests/support/studio_test.h"
 
@@ -233,6 +234,18 @@ class TestFormats : public QObject {
     QVERIFY(!opened.ok());
     VERIFY_HAS(opened.error().message, message.toStdString());
     QVERIFY(opened.error().message.starts_with(target.string() + ": "));
+  }
+  void noLengthOfAHeaderIsTakenForAnotherKindOfFile() {
+    for (std::size_t size = 2; size < 600; ++size) {  // 128 is the first byte of a pickle
+      put(path("any.safetensors"), withLength("{}" + std::string(size - 2, ' '), ""));
+      const auto source = openTensorFile(path("any.safetensors"));
+      QVERIFY2(source.ok(), source.ok() ? "" : source.error().message.c_str());
+      QCOMPARE((*source)->format(), std::string("safetensors"));
+    }
+    put(path("bomb.safetensors"), withLength("{}", "", std::int64_t{1} << 40));
+    VERIFY_HAS(openTensorFile(path("bomb.safetensors")).error().message, "bomb.safetensors: not a safetensors file: a header of 1099511627776 bytes");
+    put(path("short.safetensors"), "abc");
+    VERIFY_HAS(openTensorFile(path("short.safetensors")).error().message, "not a safetensors file (3 bytes)");
   }
   void everyTruncationOfAFileIsRefused() {
     const std::vector<float> values = {1, 2, 3, 4};

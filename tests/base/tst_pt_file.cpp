@@ -126,9 +126,9 @@ class TestPtFile : public QObject {
   void viewsOfTheOldStreamKeepTheirOffset() {
     std::string data;
     for (const float value : {0.F, 1.F, 2.F, 3.F}) data += littleEndian(value);
-    const auto view = std::string("(") + pickle::text("storage") + pickle::global("torch", "FloatStorage") + pickle::text("0") +
-                      pickle::text("cpu") + pickle::integer(4) + "(" + pickle::text("9") + pickle::integer(1) +
-                      pickle::integer(3) + "ttQ";
+    const auto view = std::string("(") + pickle::text("storage") + pickle::global("torch", "FloatStorage") +
+                      pickle::text("0") + pickle::text("cpu") + pickle::integer(4) + "(" + pickle::text("9") +
+                      pickle::integer(1) + pickle::integer(3) + "ttQ";
     const auto text = makeStream(pickle::dict("w", pickle::tensor(view, 1, {2}, {1})), 4, data);
     auto file = PtFile::parse(bytesOf(text), "input");
     QVERIFY2(file.ok(), file.ok() ? "" : file.error().message.c_str());

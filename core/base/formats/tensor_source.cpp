@@ -101,6 +101,13 @@ Result<std::unique_ptr<TensorSource>> openTensorFile(const fs::path& path) {
     return refuse("is a Git LFS pointer, not the weights; fetch them with `git lfs pull`");
   if (starts("<!DOCTYPE") || starts("<!doctype") || starts("<html"))
     return refuse("is a web page, not the weights; download it again");
+  // The length of a safetensors header may begin with the bytes of another kind (0x80 is that of a pickle).
+  const bool is_safetensors = head.size() > 8 && head[8] == '{' && head.substr(4, 4) == std::string(4, '\0');
+  if (is_safetensors) {
+    auto file = SafetensorsFile::open(path);
+    if (!file) return file.error();
+    return std::unique_ptr<TensorSource>(std::make_unique<SafetensorsSource>(std::move(file).value()));
+  }
   if (starts("\x93NUMPY")) return wrap<NumpySource>(NumpyFile::open(path), path);
   if (starts("\x80")) return wrap<PtSource>(PtFile::open(path), path);
   // An archive without entries begins with its end record; PtFile then says what is missing.
@@ -116,9 +123,7 @@ Result<std::unique_ptr<TensorSource>> openTensorFile(const fs::path& path) {
   if (head.size() > 262 && head.substr(257, 5) == "ustar") return refuse("is a tar archive; unpack it first");
   if (head.size() > 8 && head[8] != '{')
     return refuse("is not a checkpoint (neither safetensors, nor a file of torch.save, nor .npz or .npy)");
-  auto file = SafetensorsFile::open(path);
-  if (!file) return file.error();
-  return std::unique_ptr<TensorSource>(std::make_unique<SafetensorsSource>(std::move(file).value()));
+  return SafetensorsFile::open(path).error();  // a header beyond every limit, or a file too short to have one
 }
 
 }  // namespace meanflow::base

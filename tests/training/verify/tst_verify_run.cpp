@@ -75,7 +75,7 @@ class TestVerifyRun : public QObject {
     QVERIFY(failsNaming(with("{\"case\": \"lightningdit_p1\"}"), {"case.json", "`config`"}));
     QVERIFY(failsNaming(with("{\"case\": \"lightningdit_p1\", \"config\": []}"), {"case.json", "`config`"}));
     QVERIFY(failsNaming(with(std::string(200000, '[')), {"case.json"}));
-    QCOMPARE(with("{\"case\": \"no\\nsuch kind\"}").status, CaseStatus::kUnknown);
+    QVERIFY(with("{\"case\": \"no\\nsuch kind\"}").status == CaseStatus::kUnknown);
     QVERIFY(with("{\"case\": \"no\\nsuch kind\"}").line().find('\n') == std::string::npos);
   }
 
