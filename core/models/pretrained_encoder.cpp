@@ -218,25 +218,24 @@ torch::Tensor PretrainedEncoderImpl::positionsFor(std::int64_t height, std::int6
   return num_prefix == 0 ? tokens : torch::cat({all.slice(1, 0, num_prefix), tokens}, 1);
 }
 
-torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
+torch::Tensor PretrainedEncoderImpl::embed(const torch::Tensor& images) {
   TORCH_CHECK(images.dim() == 4 && images.size(1) == options_.num_channels, toString(options_.family),
               " encoder: expected images [B, ", options_.num_channels, ", H, W], got ", images.sizes());
   auto h = patches_(images).flatten(2).transpose(1, 2);
   const auto positions = positionsFor(images.size(2), images.size(3));
+  if (!class_token_.defined()) return h + positions;
   const auto B = h.size(0);
-  std::int64_t num_prefix = 0;
-  if (class_token_.defined()) {
-    h = torch::cat({class_token_.expand({B, -1, -1}), h}, 1) + positions;
-    num_prefix = 1;
-    if (register_tokens_.defined()) {  // after the class token, without positions
-      h = torch::cat({h.slice(1, 0, 1), register_tokens_.expand({B, -1, -1}), h.slice(1, 1)}, 1);
-      num_prefix += options_.num_registers;
-    }
-  } else {
-    h = h + positions;
-  }
+  h = torch::cat({class_token_.expand({B, -1, -1}), h}, 1) + positions;
+  if (!register_tokens_.defined()) return h;
+  // After the class token, without positions.
+  return torch::cat({h.slice(1, 0, 1), register_tokens_.expand({B, -1, -1}), h.slice(1, 1)}, 1);
+}
+
+torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
+  auto h = embed(images);
   for (auto& layer : layers_) h = layer(h);
   h = options_.final_norm_affine ? norm_(h) : at::layer_norm(h, {options_.hidden_size}, {}, {}, options_.layer_norm_eps);
+  const std::int64_t num_prefix = class_token_.defined() ? 1 + (register_tokens_.defined() ? options_.num_registers : 0) : 0;
   return h.slice(1, num_prefix);
 }
 

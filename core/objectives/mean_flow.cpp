@@ -73,7 +73,7 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
                                          {.z_t = pick(target.z_t), .w = pick(target.w), .r = pick(r), .t = pick(t),
                                           .y = pick(labels[0]), .y_plus = pick(labels[1]), .y_minus = pick(labels[2])},
                                          options_.derivative);
-  target.u_tgt = target.w.index_add(0, rows, likeImage(pick(t - r)) * du_dt, -1);
+  target.u_tgt = target.w.index_add(0, rows, (likeImage(pick(t - r)) * du_dt).to(target.w.scalar_type()), -1);
   return target;
 }
 

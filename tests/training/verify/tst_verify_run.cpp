@@ -174,8 +174,8 @@ class TestVerifyRun : public QObject {
     QCOMPARE(columns("mft_loss", {kFp32, kFp64}), (std::set{kFp32, kFp64}));
     QCOMPARE(columns("mft_loss", {kFp64}), (std::set{kFp64}));
     QCOMPARE(columns("lightningdit_p1", {kFp32, kFp64}), (std::set{kFp32}));
-    QCOMPARE(verifyCase(golden + "lightningdit_p1", {.columns = {kFp64}}).status, CaseStatus::kSkipped);
-    QCOMPARE(verifyCase(golden + "lr_schedules", {.columns = {kBf16}}).status, CaseStatus::kPass);  // host arithmetic
+    QVERIFY((verifyCase(golden + "lightningdit_p1", {.columns = {kFp64}}).status == CaseStatus::kSkipped));
+    QVERIFY((verifyCase(golden + "lr_schedules", {.columns = {kBf16}}).status == CaseStatus::kPass));  // host arithmetic
   }
 
   void findsCasesBelowAndReportsInOrder() {
