@@ -83,7 +83,7 @@ class TestFlowMatching : public QObject {
               .evaluateAt(v, x, eps, t, y).loss.item<double>();
         };
         QVERIFY(loss(Prediction::kNoise, eps) == 0);
-        QVERIFY(loss(Prediction::kScore, -eps / sigma) < 1e-28);
+        QVERIFY(loss(Prediction::kScore, -eps / sigma) < 1e-24);  // rounding of a division and a product, weighted
         QVERIFY(std::isfinite(loss(Prediction::kNoise, x)) && loss(Prediction::kNoise, x) != 0);
       }
     }
