@@ -177,8 +177,8 @@ PretrainedEncoderImpl::PretrainedEncoderImpl(const PretrainedEncoderOptions& opt
   if (has_class_token) class_token_ = registerParameterAt(*this, names.class_token, torch::zeros({1, 1, width}));
   if (options.family == EncoderFamily::kDinov2) {
     registerParameterAt(*this, "embeddings.mask_token", torch::zeros({1, width}));  // in the files; used in pre-training alone
-    if (options.num_registers > 0)
-      register_tokens_ = registerParameterAt(*this, "embeddings.register_tokens", torch::zeros({1, options.num_registers, width}));
+    register_tokens_ =  // a file without registers has a tensor without rows
+        registerParameterAt(*this, "embeddings.register_tokens", torch::zeros({1, options.num_registers, width}));
   }
   // SigLIP keeps its positions in a table [N, D], the others as one row of a batch [1, N + 1, D].
   positions_ = has_class_token ? registerParameterAt(*this, names.positions, torch::zeros({1, side * side + 1, width}))
@@ -221,12 +221,12 @@ torch::Tensor PretrainedEncoderImpl::positionsFor(std::int64_t height, std::int6
 torch::Tensor PretrainedEncoderImpl::embed(const torch::Tensor& images) {
   TORCH_CHECK(images.dim() == 4 && images.size(1) == options_.num_channels, toString(options_.family),
               " encoder: expected images [B, ", options_.num_channels, ", H, W], got ", images.sizes());
-  auto h = patches_(images).flatten(2).transpose(1, 2);
+  const auto patches = patches_(images).flatten(2).transpose(1, 2);
   const auto positions = positionsFor(images.size(2), images.size(3));
-  if (!class_token_.defined()) return h + positions;
-  const auto B = h.size(0);
-  h = torch::cat({class_token_.expand({B, -1, -1}), h}, 1) + positions;
-  if (!register_tokens_.defined()) return h;
+  if (!class_token_.defined()) return patches + positions;
+  const auto B = patches.size(0);
+  const auto h = torch::cat({class_token_.expand({B, -1, -1}), patches}, 1) + positions;
+  if (options_.num_registers == 0) return h;
   // After the class token, without positions.
   return torch::cat({h.slice(1, 0, 1), register_tokens_.expand({B, -1, -1}), h.slice(1, 1)}, 1);
 }
@@ -235,8 +235,7 @@ torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
   auto h = embed(images);
   for (auto& layer : layers_) h = layer(h);
   h = options_.final_norm_affine ? norm_(h) : at::layer_norm(h, {options_.hidden_size}, {}, {}, options_.layer_norm_eps);
-  const std::int64_t num_prefix = class_token_.defined() ? 1 + (register_tokens_.defined() ? options_.num_registers : 0) : 0;
-  return h.slice(1, num_prefix);
+  return h.slice(1, (class_token_.defined() ? 1 : 0) + options_.num_registers);
 }
 
 std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family, const std::map<std::string, torch::Tensor>& file) {

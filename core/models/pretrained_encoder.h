@@ -51,7 +51,7 @@ class PretrainedEncoderImpl : public torch::nn::Module {
   /// Normalised images [B, 3, H, W] (any multiple of the patch size) -> tokens [B, N, hidden_size], row-major, without class token
   /// and registers. Stored positions are resized to the token grid where it differs.
   torch::Tensor forward(const torch::Tensor& images);
-  /// What goes into the first block: [B, class token, registers and N tokens, hidden_size].
+  /// What the layers start from: class token, registers, patches with positions [B, 1 + num_registers + N, hidden_size].
   torch::Tensor embed(const torch::Tensor& images);
   /// Positions for images of that size [1, N (+ 1 with a class token), hidden_size].
   torch::Tensor positionsFor(std::int64_t height, std::int64_t width) const;

@@ -60,7 +60,8 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
 
   MeanFlowTarget target;
   target.z_t = interpolate(x, draws.eps, t);
-  target.w = velocity_.at(u, target.z_t, t, y_shared, x, draws.eps);
+  // Networks under autocast answer in bfloat16; the target is made in the latents' own dtype.
+  target.w = velocity_.at(u, target.z_t, t, y_shared, x, draws.eps).to(x.scalar_type());
   target.r = r;
   target.t = t;
   target.y = labels[0];
@@ -72,8 +73,9 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
   const auto du_dt = transportDerivative(u,
                                          {.z_t = pick(target.z_t), .w = pick(target.w), .r = pick(r), .t = pick(t),
                                           .y = pick(labels[0]), .y_plus = pick(labels[1]), .y_minus = pick(labels[2])},
-                                         options_.derivative);
-  target.u_tgt = target.w.index_add(0, rows, (likeImage(pick(t - r)) * du_dt).to(target.w.scalar_type()), -1);
+                                         options_.derivative)
+                         .to(x.scalar_type());
+  target.u_tgt = target.w.index_add(0, rows, likeImage(pick(t - r)) * du_dt, -1);
   return target;
 }
 

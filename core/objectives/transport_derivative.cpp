@@ -81,6 +81,7 @@ torch::Tensor finiteDifference(const FlowMap& u, const TransportPoint& at, const
   const auto y_plus = at.y_plus.defined() ? at.y_plus : at.y, y_minus = at.y_minus.defined() ? at.y_minus : at.y;
   const auto both = u(torch::cat({at.z_t + ahead, at.z_t - back}), torch::cat({at.r, at.r}), torch::cat({t_plus, t_minus}),
                       torch::cat({y_plus, y_minus}))
+                        .to(at.z_t.scalar_type())
                         .chunk(2);
   if (!options.clamp_times) return (both[0] - both[1]) / (2 * delta);
   // With no room on either side both copies are the same point: 0 / tiny.

@@ -49,7 +49,8 @@ Comparison compare(const std::string& name, const torch::Tensor& actual, const t
   }
   const auto largest = b.abs().max().item<double>();
   result.max_abs_error = error.max().item<double>();
-  result.max_rel_error = largest > 0 ? result.max_abs_error / largest : result.max_abs_error;
+  const auto scale = std::max(largest, tolerance.atol);
+  result.max_rel_error = scale > 0 ? result.max_abs_error / scale : result.max_abs_error;
   result.pass = (error <= b.abs() * tolerance.rtol + tolerance.absolute(largest)).all().item<bool>();
   return result;
 }

@@ -13,7 +13,9 @@ struct Comparison {
   std::string tensor;  ///< NAME of io.safetensors, or STEM/NAME.
   core::Precision column = core::Precision::kFp32;
   double max_abs_error = 0;
-  double max_rel_error = 0;  ///< Largest absolute error over the reference's largest absolute entry.
+  /// Largest absolute error over the reference's largest absolute entry, or over the tolerance's atol where that is larger: a tensor of
+  /// nothing but rounding (the gradient of a key's bias) has no relative error.
+  double max_rel_error = 0;
   bool pass = false;
   Tolerance tolerance;
   std::string note;  ///< Why it failed without a number: another shape, not finite.

@@ -55,6 +55,7 @@ void checkEncoding(const CaseFolder& folder, CaseChecker& checker, core::RaeCode
   checker.checkIfPresent("normalised", codec.normaliseImages(resized));
   checker.checkIfPresent("embeddings", encoder->embed(codec.normaliseImages(resized)));
   if (folder.has("pos_interp")) checker.check("pos_interp", encoder->positionsFor(resized.size(2), resized.size(3)));
+  if (folder.has("embeddings")) checker.check("embeddings", encoder->embed(codec.normaliseImages(resized)));
   const auto raw = codec.features(image);
   checker.check("features", core::latentsToTokens(raw));
   checker.checkIfPresent("latent_raw", raw);

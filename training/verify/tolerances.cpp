@@ -45,42 +45,39 @@ constexpr Row kRows[] = {
     {Precision::kFp32, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kFp32, "train_", "", {.atol = 2e-4, .floor = 1e-7}},
 
-    // bfloat16 keeps 8 bits (half a unit: 2^-9 = 0.002). Errors are relative to a tensor's largest entry, not to each entry.
-    // Host arithmetic is untouched by the column.
-    {Precision::kBf16, "lr_schedules", "", {.rtol = 1e-12}},
-    {Precision::kBf16, "time_samplers", "", {.rtol = 1e-5, .atol = 2e-6}},
-    {Precision::kBf16, "latent_stats", "", {.rtol = 1e-5, .atol = 1e-6}},
-    {Precision::kBf16, "optim", "lr", {.rtol = 1e-9}},
-    {Precision::kBf16, "train_", "lr", {.rtol = 1e-9}},
+    // bfloat16 keeps 8 bits (half a unit: 2^-9 = 0.002). Errors are relative to a tensor's largest entry, not to each entry: a few times
+    // what was measured on a CPU (outputs 0.03, gradients 0.04, weights after five steps 0.08).
     // A finite difference divides the rounding of u by delta: at delta 0.005 it is as large as du/dt itself. Nothing but its size is
     // checked; the JVP is what bf16 training should use.
-    {Precision::kBf16, "mfd_loss", ".dudt", {.of_largest = 2}},
-    {Precision::kBf16, "mft_loss", ".dudt", {.of_largest = 2}},
+    {Precision::kBf16, "mfd_loss", ".dudt", {.of_largest = 4}},
+    {Precision::kBf16, "mft_loss", ".dudt", {.of_largest = 4}},
     {Precision::kBf16, "mfd_loss", "fd", {.of_largest = 1}},
     {Precision::kBf16, "mft_loss", "fd", {.of_largest = 1}},
     {Precision::kBf16, "mft_loss", "eta", {.of_largest = 1}},
     {Precision::kBf16, "mfd_loss", "train_mode.", {.of_largest = 1}},
     {Precision::kBf16, "mft_loss", "train_mode.", {.of_largest = 1}},
+    {Precision::kBf16, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kBf16, "train_mf", "", {.of_largest = 1}},
-    {Precision::kBf16, "", "grad", {.of_largest = 0.1}},
-    {Precision::kBf16, "", "", {.of_largest = 0.05}},
+    {Precision::kBf16, "train_", "", {.of_largest = 0.2}},
+    // Losses here are means of signed products, gradients of a key's bias are zero up to rounding: both need an absolute part.
+    {Precision::kBf16, "", "loss", {.atol = 5e-3, .floor = 5e-3, .of_largest = 0.1}},
+    {Precision::kBf16, "", "grad", {.atol = 1e-4, .floor = 1e-4, .of_largest = 0.15}},
+    {Precision::kBf16, "", "", {.of_largest = 0.1}},
 
     // TF32 keeps 10 bits: a quarter of bfloat16's rounding, and sums stay in float32.
-    {Precision::kTf32, "lr_schedules", "", {.rtol = 1e-12}},
-    {Precision::kTf32, "time_samplers", "", {.rtol = 1e-5, .atol = 2e-6}},
-    {Precision::kTf32, "latent_stats", "", {.rtol = 1e-5, .atol = 1e-6}},
-    {Precision::kTf32, "optim", "lr", {.rtol = 1e-9}},
-    {Precision::kTf32, "train_", "lr", {.rtol = 1e-9}},
-    {Precision::kTf32, "mfd_loss", ".dudt", {.of_largest = 0.5}},
-    {Precision::kTf32, "mft_loss", ".dudt", {.of_largest = 0.5}},
+    {Precision::kTf32, "mfd_loss", ".dudt", {.of_largest = 1}},
+    {Precision::kTf32, "mft_loss", ".dudt", {.of_largest = 1}},
     {Precision::kTf32, "mfd_loss", "fd", {.of_largest = 0.25}},
     {Precision::kTf32, "mft_loss", "fd", {.of_largest = 0.25}},
     {Precision::kTf32, "mft_loss", "eta", {.of_largest = 0.25}},
     {Precision::kTf32, "mfd_loss", "train_mode.", {.of_largest = 0.25}},
     {Precision::kTf32, "mft_loss", "train_mode.", {.of_largest = 0.25}},
+    {Precision::kTf32, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kTf32, "train_mf", "", {.of_largest = 0.25}},
-    {Precision::kTf32, "", "grad", {.of_largest = 0.025}},
-    {Precision::kTf32, "", "", {.of_largest = 0.0125}},
+    {Precision::kTf32, "train_", "", {.of_largest = 0.05}},
+    {Precision::kTf32, "", "loss", {.atol = 1.25e-3, .floor = 1.25e-3, .of_largest = 0.025}},
+    {Precision::kTf32, "", "grad", {.atol = 2.5e-5, .floor = 2.5e-5, .of_largest = 0.04}},
+    {Precision::kTf32, "", "", {.of_largest = 0.025}},
 };
 
 constexpr Tolerance kFloat32Default = {.rtol = 1e-4, .atol = 2e-5, .floor = 1e-9};

@@ -27,7 +27,7 @@ constexpr RegisteredCase kCases[] = {
     {"mfd_loss", runMeanFlowLoss},
     {"mft_loss", runMeanFlowLoss},
     {"lr_schedules", runLrSchedules, true},
-    {"optim", runOptimizer},
+    {"optim", runOptimizer, true},
     {"train_fm", runTraining},
     {"train_cmt", runTraining},
     {"train_mfd", runTraining},

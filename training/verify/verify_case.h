@@ -14,7 +14,7 @@ using CaseRunner = void (*)(const CaseFolder& folder, CaseChecker& checker);
 struct RegisteredCase {
   std::string_view kind;
   CaseRunner run;
-  bool is_host_arithmetic = false;  ///< Holds no network: the same in every column.
+  bool is_host_arithmetic = false;  ///< Nothing a column changes (times, schedules, optimiser state): float32 and float64 as always.
 };
 
 /// Every kind of case this build can check: the one table (verify_case.cpp).
