@@ -21,7 +21,8 @@ struct ConfigOptions {
 };
 
 nlohmann::ordered_json mappingJson(const base::OfficialConfig& official) {
-  auto root = nlohmann::ordered_json{{"dialect", official.dialect}, {"for", std::string(base::toString(official.stage))}};
+  auto root =
+      nlohmann::ordered_json{{"dialect", official.dialect}, {"for", std::string(base::toString(official.stage))}};
   for (const auto& entry : official.mappings)
     root["mappings"].push_back({{"official_key", entry.official_key},
                                 {"line", entry.line},
@@ -56,8 +57,9 @@ int printConfig(const ConfigOptions& options) {
     if (options.is_json)
       json["official"] = mappingJson(*official);
     else
-      std::cout << fmt::format("# {}: configuration of the reference repositories (dialect: {}), for {}. Its keys became:\n#\n", *path, official->dialect,
-                               base::toString(official->stage));
+      std::cout << fmt::format(
+          "# {}: configuration of the reference repositories (dialect: {}), for {}. Its keys became:\n#\n", *path,
+          official->dialect, base::toString(official->stage));
     std::string line;
     if (!options.is_json)
       for (const char c : base::mappingText(*official)) {
@@ -82,11 +84,17 @@ int printConfig(const ConfigOptions& options) {
 }  // namespace
 
 void addConfig(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("config", "Show a configuration with every key resolved, and how an official YAML file was understood");
+  auto* command = app.add_subcommand(
+      "config", "Show a configuration with every key resolved, and how an official YAML file was understood");
   auto options = std::make_shared<ConfigOptions>();
-  command->add_option("CONFIG", options->config, "Preset name, YAML file of this program or of sony/mf-rae and bytetriper/RAE");
-  command->add_option("KEY=VALUE", options->overrides, "Settings that replace those of CONFIG; stages=[cmt] says what an official file is for");
-  command->add_option("--help-config", options->help_section, "List the keys, ranges, units and defaults, of all or of one section")->expected(0, 1);
+  command->add_option("CONFIG", options->config,
+                      "Preset name, YAML file of this program or of sony/mf-rae and bytetriper/RAE");
+  command->add_option("KEY=VALUE", options->overrides,
+                      "Settings that replace those of CONFIG; stages=[cmt] says what an official file is for");
+  command
+      ->add_option("--help-config", options->help_section,
+                   "List the keys, ranges, units and defaults, of all or of one section")
+      ->expected(0, 1);
   command->add_flag("--json", options->is_json, "As JSON");
   command->footer("The output is a complete configuration file: meanflow config demo > my.yaml");
   command->callback([&action, options, command] {
@@ -96,7 +104,8 @@ void addConfig(CLI::App& app, Action& action) {
       if (!options->config.empty()) return printConfig(*options);
       std::string names;
       for (const auto& name : base::presetNames()) names += (names.empty() ? "" : ", ") + name;
-      return reportError({"name a preset or a file (or --help-config for all keys); presets: " + names, base::ErrorKind::kUsage});
+      return reportError(
+          {"name a preset or a file (or --help-config for all keys); presets: " + names, base::ErrorKind::kUsage});
     };
   });
 }

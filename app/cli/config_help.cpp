@@ -26,7 +26,8 @@ base::Result<std::vector<base::FieldDoc>> docsBelow(const std::string& section) 
   if (!docs.empty()) return docs;
   base::RunConfig defaults;
   const auto guess = base::nearestKey(section, base::fieldTable(defaults));
-  return base::Error{fmt::format("{}: no such section or key{}", section, guess.empty() ? "" : fmt::format("; did you mean '{}'?", guess)),
+  return base::Error{fmt::format("{}: no such section or key{}", section,
+                                 guess.empty() ? "" : fmt::format("; did you mean '{}'?", guess)),
                      base::ErrorKind::kUsage};
 }
 
@@ -63,7 +64,8 @@ base::Result<std::string> schemaJson(const std::string& section) {
   if (!docs) return docs.error();
   auto root = nlohmann::ordered_json::array();
   for (const auto& doc : *docs) {
-    nlohmann::ordered_json entry = {{"key", doc.key}, {"type", doc.type}, {"default", doc.default_text}, {"unit", doc.unit}, {"help", doc.help}};
+    nlohmann::ordered_json entry = {
+        {"key", doc.key}, {"type", doc.type}, {"default", doc.default_text}, {"unit", doc.unit}, {"help", doc.help}};
     if (std::isfinite(doc.min)) entry["min"] = doc.min;
     if (std::isfinite(doc.max)) entry["max"] = doc.max;
     if (!doc.choices.empty()) entry["choices"] = doc.choices;
@@ -77,8 +79,10 @@ std::string officialNote(const std::string& path_or_preset, const std::vector<st
   if (!path || !std::filesystem::is_regular_file(*path)) return {};
   const auto official = base::readOfficialConfig(*path, {.overrides = overrides});
   if (!official) return {};
-  std::string note = fmt::format("{} is a configuration of the reference repositories, for {}; `meanflow config {}` shows what became of its keys\n",
-                                 *path, base::toString(official->stage), path_or_preset);
+  std::string note = fmt::format(
+      "{} is a configuration of the reference repositories, for {}; `meanflow config {}` shows what became of its "
+      "keys\n",
+      *path, base::toString(official->stage), path_or_preset);
   for (const auto& warning : official->warnings) note += "warning: " + warning + "\n";
   return note;
 }

@@ -10,7 +10,8 @@
 namespace meanflow::app {
 
 void addControl(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("control", "Pause, resume, stop, discard, save, or change a setting of a run that is going");
+  auto* command =
+      app.add_subcommand("control", "Pause, resume, stop, discard, save, or change a setting of a run that is going");
   struct Options {
     std::string run, name, argument;
   };
@@ -25,8 +26,10 @@ void addControl(CLI::App& app, Action& action) {
       const auto parsed = base::commandFromName(options->name, options->argument);
       if (!parsed) return reportError(parsed.error());
       if (!folder->isOwnedBySomeone())
-        return reportError({options->run + " is not being trained now, so nobody would take the command; start it with `meanflow train " +
-                            options->run + "`"});
+        return reportError(
+            {options->run +
+             " is not being trained now, so nobody would take the command; start it with `meanflow train " +
+             options->run + "`"});
       if (const auto sent = base::Inbox(folder->inbox()).send(*parsed); !sent) return reportError(sent.error());
       std::cerr << "sent; it is taken at the next step\n";
       return static_cast<int>(kDone);

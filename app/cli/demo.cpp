@@ -18,9 +18,11 @@ void addDemo(CLI::App& app, Action& action) {
     bool is_json = false;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("--out", options->demo.run_folder, "Run folder (default: under the XDG data folder, by seed); an interrupted one is continued");
+  command->add_option("--out", options->demo.run_folder,
+                      "Run folder (default: under the XDG data folder, by seed); an interrupted one is continued");
   command->add_option("--seed", options->demo.seed, "Seed of all random streams")->check(CLI::NonNegativeNumber);
-  command->add_flag("--quick", options->demo.is_quick, "Smaller and shorter (about a minute): for trying the machinery out");
+  command->add_flag("--quick", options->demo.is_quick,
+                    "Smaller and shorter (about a minute): for trying the machinery out");
   command->add_flag("--control", options->demo.has_control, "Also spend MFD's compute on more CMT, to compare");
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   command->add_flag("--json", options->is_json, "Events as JSON lines on stdout instead of progress bars");
@@ -35,7 +37,8 @@ void addDemo(CLI::App& app, Action& action) {
       const std::filesystem::path report = std::filesystem::path(run.request.run_folder) / "report";
       const auto table = base::readFile(report / "report.txt");
       if (table && !options->is_json) std::cout << "\n" << *table;
-      std::cout << "\nsample grid: " << (report / "student_1.png").string() << "\nreport:      " << (report / "report.md").string() << "\n";
+      std::cout << "\nsample grid: " << (report / "student_1.png").string()
+                << "\nreport:      " << (report / "report.md").string() << "\n";
       return code;
     };
   });

@@ -43,7 +43,8 @@ int inspectTensors(const std::string& path, bool is_json) {
                                {"norm", std::isfinite(norm) ? Json(norm) : Json()},
                                {"non_finite", bad}});
     if (!is_json)
-      std::cout << fmt::format("{:<56} {:<20} {:<8} norm {:>12.5g}{}\n", name, shapeText(tensor), c10::toString(tensor.scalar_type()), norm,
+      std::cout << fmt::format("{:<56} {:<20} {:<8} norm {:>12.5g}{}\n", name, shapeText(tensor),
+                               c10::toString(tensor.scalar_type()), norm,
                                bad ? fmt::format("  {} NON-FINITE", bad) : "");
   }
   root["num_tensors"] = file->tensors.size();
@@ -52,7 +53,8 @@ int inspectTensors(const std::string& path, bool is_json) {
   if (is_json)
     std::cout << root.dump(2) << "\n";
   else
-    std::cout << fmt::format("{} tensors, {} values, {} of them not finite\n", file->tensors.size(), num_values, num_non_finite);
+    std::cout << fmt::format("{} tensors, {} values, {} of them not finite\n", file->tensors.size(), num_values,
+                             num_non_finite);
   return kDone;
 }
 
@@ -63,9 +65,14 @@ int inspectRun(const std::string& path, bool is_json) {
   if (!events) return reportError(events.error());
   base::MetricsStore store;
   for (const auto& record : *events) store.apply(record);
-  Json root = {{"run", path}, {"state", std::string(base::toString(store.state()))}, {"is_going", folder->isOwnedBySomeone()}, {"events", events->size()}, {"stages", Json::array()}};
+  Json root = {{"run", path},
+               {"state", std::string(base::toString(store.state()))},
+               {"is_going", folder->isOwnedBySomeone()},
+               {"events", events->size()},
+               {"stages", Json::array()}};
   if (!is_json)
-    std::cout << fmt::format("{}: {}{}, {} events\n", path, base::toString(store.state()), folder->isOwnedBySomeone() ? " (going now)" : "", events->size());
+    std::cout << fmt::format("{}: {}{}, {} events\n", path, base::toString(store.state()),
+                             folder->isOwnedBySomeone() ? " (going now)" : "", events->size());
   for (const auto& stage : store.stages()) {
     const auto checkpoints = folder->listCheckpoints(stage.name);
     const auto* loss = store.series(stage.name, "loss");
@@ -76,8 +83,9 @@ int inspectRun(const std::string& path, bool is_json) {
                               {"loss", std::isfinite(last_loss) ? Json(last_loss) : Json()},
                               {"checkpoints", checkpoints.size()}});
     if (!is_json)
-      std::cout << fmt::format("  {:<10} step {:>7} of {:<7} loss {:<10.4g} {} checkpoints{}\n", stage.name, stage.step, stage.total_steps, last_loss,
-                               checkpoints.size(), checkpoints.empty() ? "" : ", newest " + folder->relative(checkpoints.back().path));
+      std::cout << fmt::format("  {:<10} step {:>7} of {:<7} loss {:<10.4g} {} checkpoints{}\n", stage.name, stage.step,
+                               stage.total_steps, last_loss, checkpoints.size(),
+                               checkpoints.empty() ? "" : ", newest " + folder->relative(checkpoints.back().path));
   }
   if (is_json) std::cout << root.dump(2) << "\n";
   return kDone;
@@ -86,13 +94,15 @@ int inspectRun(const std::string& path, bool is_json) {
 }  // namespace
 
 void addInspect(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("inspect", "Say what a run folder, a checkpoint folder or a safetensors file holds");
+  auto* command =
+      app.add_subcommand("inspect", "Say what a run folder, a checkpoint folder or a safetensors file holds");
   struct Options {
     std::string path;
     bool is_json = false;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("PATH", options->path, "Run folder, STAGE/checkpoints/step_N, or a .safetensors file")->required();
+  command->add_option("PATH", options->path, "Run folder, STAGE/checkpoints/step_N, or a .safetensors file")
+      ->required();
   command->add_flag("--json", options->is_json, "As JSON");
   command->callback([&action, options] {
     action = [options]() -> int {
@@ -103,7 +113,9 @@ void addInspect(CLI::App& app, Action& action) {
         return inspectTensors((fs::path(options->path) / "model.safetensors").string(), options->is_json);
       if (!fs::exists(options->path)) return reportError({options->path + " does not exist", base::ErrorKind::kUsage});
       if (fs::is_directory(options->path))
-        return reportError({options->path + " is neither a run folder (no config.yaml) nor a checkpoint (no model.safetensors)", base::ErrorKind::kUsage});
+        return reportError(
+            {options->path + " is neither a run folder (no config.yaml) nor a checkpoint (no model.safetensors)",
+             base::ErrorKind::kUsage});
       return inspectTensors(options->path, options->is_json);
     };
   });

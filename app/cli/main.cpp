@@ -14,7 +14,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", STUDIO_VERSION);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::help);
-  app.footer("Exit codes: 0 done, 1 failed, 2 bad usage, 3 diverged, 75 stopped and saved (start again to go on), 130/143 signals.");
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 bad usage, 3 diverged, 75 stopped and saved (start again to go on), 130/143 "
+      "signals.");
   Action action;
   addDemo(app, action);
   addTrain(app, action);
@@ -29,9 +31,11 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     std::string what = error.what();
-    if (app.get_subcommands().empty() && !app.remaining().empty()) {  // "a subcommand is required" would not say what is wrong
+    if (app.get_subcommands().empty() &&
+        !app.remaining().empty()) {  // "a subcommand is required" would not say what is wrong
       what = "there is no command '" + app.remaining().front() + "'; there are";
-      for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) what += " " + command->get_name();
+      for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        what += " " + command->get_name();
     }
     std::cerr << "error: " << what << " (meanflow --help tells more)\n";
     return kUsage;

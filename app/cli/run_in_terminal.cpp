@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/cli/run_in_terminal.h"
 
-
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -24,9 +23,12 @@ class JsonSink final : public base::EventSink {
 
 int exitCode(const base::Error& error) {
   switch (error.kind) {
-    case base::ErrorKind::kUsage: return kUsage;
-    case base::ErrorKind::kDiverged: return kDiverged;
-    default: return kFailed;
+    case base::ErrorKind::kUsage:
+      return kUsage;
+    case base::ErrorKind::kDiverged:
+      return kDiverged;
+    default:
+      return kFailed;
   }
 }
 
@@ -43,7 +45,8 @@ void TerminalRun::setSource(const std::string& source) {
     return;
   }
   request.config = source;
-  if (request.run_folder.empty()) request.run_folder = (std::filesystem::path("runs") / std::filesystem::path(source).stem()).string();
+  if (request.run_folder.empty())
+    request.run_folder = (std::filesystem::path("runs") / std::filesystem::path(source).stem()).string();
 }
 
 int runInTerminal(TerminalRun& options) {
@@ -75,11 +78,14 @@ int runInTerminal(TerminalRun& options) {
   console.reset();
   if (!ended) return reportError(ended.error());
   switch (*ended) {
-    case training::RunEnd::kFinished: return kDone;
+    case training::RunEnd::kFinished:
+      return kDone;
     case training::RunEnd::kStopped:
-      std::cerr << "stopped and saved; the same command, or `meanflow train " << options.request.run_folder << "`, goes on\n";
+      std::cerr << "stopped and saved; the same command, or `meanflow train " << options.request.run_folder
+                << "`, goes on\n";
       return kPreempted;
-    case training::RunEnd::kDiscarded: return kPreempted;
+    case training::RunEnd::kDiscarded:
+      return kPreempted;
   }
   return kFailed;
 }

@@ -7,10 +7,11 @@
 
 namespace meanflow::app {
 
-/// A run driven from a terminal: progress bars on stderr, the first Ctrl-C or SIGTERM saves and stops, the second ends at once.
+/// A run driven from a terminal: progress bars on stderr, the first Ctrl-C or SIGTERM saves and stops, the second ends
+/// at once.
 struct TerminalRun {
   base::RunRequest request;
-  std::string device;                 ///< Empty = as configured.
+  std::string device;  ///< Empty = as configured.
   std::optional<std::int64_t> seed;
   bool is_json = false;
 

@@ -34,7 +34,8 @@ base::Result<std::int64_t> classNumber(const std::string& text, const std::vecto
   }
   std::string known;
   for (std::size_t i = 0; i < names.size() && i < 12; ++i) known += (i ? ", " : "") + names[i];
-  return base::Error{"'" + text + "' is neither a class number nor a class name; names are " + known, base::ErrorKind::kUsage};
+  return base::Error{"'" + text + "' is neither a class number nor a class name; names are " + known,
+                     base::ErrorKind::kUsage};
 }
 
 int sample(Options& options) {
@@ -64,7 +65,8 @@ int sample(Options& options) {
       if (grid.empty()) grid = base::Image8(w * columns, h * rows, 255);
       const int x0 = (index % columns) * w, y0 = (index / columns) * h;
       for (int y = 0; y < h; ++y)
-        for (int x = 0; x < w; ++x) std::copy_n(image.at(x / options.scale, y / options.scale), 3, grid.at(x0 + x, y0 + y));
+        for (int x = 0; x < w; ++x)
+          std::copy_n(image.at(x / options.scale, y / options.scale), 3, grid.at(x0 + x, y0 + y));
     });
   } catch (const std::exception& error) {
     return reportError({error.what()});
@@ -80,11 +82,16 @@ int sample(Options& options) {
                                        {"nfe", std::to_string(options.request.nfe)},
                                        {"model", options.request.use_teacher ? "teacher" : "student"},
                                        {"guidance_scale", std::to_string(options.request.guidance_scale)},
-                                       {"guidance_interval", std::to_string(options.request.guidance_t_min) + " " + std::to_string(options.request.guidance_t_max)},
+                                       {"guidance_interval", std::to_string(options.request.guidance_t_min) + " " +
+                                                                 std::to_string(options.request.guidance_t_max)},
                                        {"checkpoint", options.request.checkpoint}});
   if (!written) return reportError(written.error());
   if (options.is_json)
-    std::cout << nlohmann::json{{"path", options.out}, {"images", options.request.labels.size()}, {"nfe", options.request.nfe}}.dump() << "\n";
+    std::cout << nlohmann::json{{"path", options.out},
+                                {"images", options.request.labels.size()},
+                                {"nfe", options.request.nfe}}
+                     .dump()
+              << "\n";
   else
     std::cout << options.out << "\n";
   return kDone;
@@ -96,15 +103,21 @@ void addSample(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("sample", "Make images with the newest weights of a run, or with one checkpoint");
   auto options = std::make_shared<Options>();
   command->add_option("RUN", options->request.run_folder, "Run folder")->required();
-  command->add_option("--class", options->classes, "Class number or name; several make a grid with one row each (default: all)")->delimiter(',');
+  command
+      ->add_option("--class", options->classes,
+                   "Class number or name; several make a grid with one row each (default: all)")
+      ->delimiter(',');
   command->add_option("--count", options->count, "Images a class")->check(CLI::Range(1, 10000));
   command->add_option("--first", options->first, "Number of the first image's noise")->check(CLI::NonNegativeNumber);
-  command->add_option("--seed", options->request.seed, "Seed of the noise; image k of a seed is the same in every grid");
+  command->add_option("--seed", options->request.seed,
+                      "Seed of the noise; image k of a seed is the same in every grid");
   command->add_option("--nfe", options->request.nfe, "Network evaluations: 1, 2, 4, ...");
   command->add_flag("--teacher", options->request.use_teacher, "Solve the teacher's ODE instead, with nfe Euler steps");
   command->add_option("--guidance", options->request.guidance_scale, "Guidance scale of the teacher");
-  command->add_option("--guidance-from", options->request.guidance_t_min, "Time from which the teacher is guided")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--guidance-to", options->request.guidance_t_max, "Time up to which the teacher is guided")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--guidance-from", options->request.guidance_t_min, "Time from which the teacher is guided")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--guidance-to", options->request.guidance_t_max, "Time up to which the teacher is guided")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--checkpoint", options->request.checkpoint, "STAGE/checkpoints/step_N inside the run folder");
   command->add_flag("--raw", options->is_raw, "The weights themselves instead of their average (EMA)");
   command->add_option("--scale", options->scale, "Enlarge pixels")->check(CLI::Range(1, 64));

@@ -70,7 +70,8 @@ base::Result<training::VerifyOptions> parsed(const Options& options) {
   try {
     result.device = core::resolveDevice(options.device);
   } catch (const c10::Error&) {  // "cuda:one"
-    return base::Error{"device '" + options.device + "' is unknown; use auto, cpu, cuda or cuda:N", base::ErrorKind::kUsage};
+    return base::Error{"device '" + options.device + "' is unknown; use auto, cpu, cuda or cuda:N",
+                       base::ErrorKind::kUsage};
   } catch (const std::exception& error) {
     return base::Error{error.what(), is_known ? base::ErrorKind::kFailed : base::ErrorKind::kUsage};
   }
@@ -103,13 +104,18 @@ int verify(const Options& options) {
                        {"device", settings->device.str()},
                        {"dtypes", dtypes},
                        {"cases", cases},
-                       {"total", {{"cases", folders->size()}, {"pass", totals.num_pass}, {"fail", totals.num_fail},
-                                  {"unknown", totals.num_unknown}, {"skipped", totals.num_skipped}}}};
+                       {"total",
+                        {{"cases", folders->size()},
+                         {"pass", totals.num_pass},
+                         {"fail", totals.num_fail},
+                         {"unknown", totals.num_unknown},
+                         {"skipped", totals.num_skipped}}}};
     std::cout << root.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
-    std::cout << fmt::format("{} cases: {} passed, {} failed, {} of unknown kind{}{}\n", folders->size(), totals.num_pass, totals.num_fail,
-                             totals.num_unknown, options.skip_unknown && totals.num_unknown > 0 ? " (left out)" : "",
-                             totals.num_skipped > 0 ? fmt::format(", {} without these dtypes", totals.num_skipped) : "");
+    std::cout << fmt::format(
+        "{} cases: {} passed, {} failed, {} of unknown kind{}{}\n", folders->size(), totals.num_pass, totals.num_fail,
+        totals.num_unknown, options.skip_unknown && totals.num_unknown > 0 ? " (left out)" : "",
+        totals.num_skipped > 0 ? fmt::format(", {} without these dtypes", totals.num_skipped) : "");
   }
   const bool is_bad = totals.num_fail > 0 || (totals.num_unknown > 0 && !options.skip_unknown);
   return is_bad ? kFailed : kDone;
@@ -120,14 +126,19 @@ int verify(const Options& options) {
 void addVerify(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("verify", "Recompute golden cases of the reference with this build, and compare");
   auto options = std::make_shared<Options>();
-  command->add_option("DIR", options->folder, "Searched with everything below it for folders with a case.json")->required();
+  command->add_option("DIR", options->folder, "Searched with everything below it for folders with a case.json")
+      ->required();
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto");
-  command->add_option("--dtype", options->dtypes,
-                      "Arithmetic to check, one or several of fp32, fp64, tf32, bf16; fp64 runs where a case holds float64 tensors (default: fp32,fp64)")
+  command
+      ->add_option("--dtype", options->dtypes,
+                   "Arithmetic to check, one or several of fp32, fp64, tf32, bf16; fp64 runs where a case holds "
+                   "float64 tensors (default: fp32,fp64)")
       ->delimiter(',');
   command->add_option("--jobs", options->jobs, "Cases at a time (default: one a core)")->check(CLI::Range(1, 64));
-  command->add_flag("--skip-unknown", options->skip_unknown, "Cases of a kind that this build does not know are no failure");
-  command->add_flag("--verbose", options->is_verbose, "Also a line for every tensor outside its tolerance and every one not compared");
+  command->add_flag("--skip-unknown", options->skip_unknown,
+                    "Cases of a kind that this build does not know are no failure");
+  command->add_flag("--verbose", options->is_verbose,
+                    "Also a line for every tensor outside its tolerance and every one not compared");
   command->add_flag("--json", options->is_json, "The result as JSON on stdout");
   command->callback([&action, options] { action = [options] { return verify(*options); }; });
 }

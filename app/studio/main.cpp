@@ -129,11 +129,14 @@ int main(int argc, char** argv) {
   if (!arguments.out.empty()) demo.out_folder = QFileInfo(QString::fromStdString(arguments.out)).absoluteFilePath();
   if (arguments.is_quick) demo.config = QStringLiteral("demo-quick");
   if (arguments.seed) demo.overrides << QStringLiteral("seed=%1").arg(*arguments.seed);
-  if (arguments.has_control) demo.overrides << QStringLiteral("stages=[encoder, decoder, teacher, cmt, mean_flow, control, report]");
-  if (!arguments.device.empty()) demo.overrides << QStringLiteral("device=%1").arg(QString::fromStdString(arguments.device));
+  if (arguments.has_control)
+    demo.overrides << QStringLiteral("stages=[encoder, decoder, teacher, cmt, mean_flow, control, report]");
+  if (!arguments.device.empty())
+    demo.overrides << QStringLiteral("device=%1").arg(QString::fromStdString(arguments.device));
   if (arguments.is_demo && arguments.out.empty()) {
     // Where `meanflow demo` keeps it, so that an interrupted demo goes on in either; a finished one is left alone.
-    const auto request = meanflow::base::demoRequest({"", arguments.seed.value_or(0), arguments.is_quick, arguments.has_control});
+    const auto request =
+        meanflow::base::demoRequest({"", arguments.seed.value_or(0), arguments.is_quick, arguments.has_control});
     const QString folder = QString::fromStdString(request.run_folder);
     if (!QFileInfo::exists(folder + QStringLiteral("/report/report.json"))) demo.out_folder = folder;
   }

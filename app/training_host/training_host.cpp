@@ -56,41 +56,45 @@ class Host final : public base::TrainingHost {
     return is_going_ && base::isEnded(state) ? base::RunState::kStarting : state;
   }
 
-  void requestSamples(const base::SampleRequest& request, std::function<void(const base::SampleResult&)> deliver) override {
+  void requestSamples(const base::SampleRequest& request,
+                      std::function<void(const base::SampleResult&)> deliver) override {
     const auto asked = std::chrono::steady_clock::now();
-    sampling_.submitRequest([this, request, deliver = std::move(deliver), asked](const training::SamplingWorker::Cancelled& cancelled) {
-      base::SampleResult result;
-      result.id = request.id;
-      const auto latency = [asked] { return 1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count(); };
-      const auto fail = [&](const std::string& why) {
-        result.error = why;
-        result.is_last = true;
-        result.image.reset();
-        result.latency_ms = latency();
-        deliver(result);
-      };
-      try {
-        if (!generator_ || generator_folder_ != request.run_folder) {
-          auto opened = training::Generator::open(request.run_folder, torch::kCPU);
-          if (!opened) return fail(opened.error().message);
-          generator_ = std::move(*opened);
-          generator_folder_ = request.run_folder;
-        }
-        if (const auto checked = generator_->check(request); !checked) return fail(checked.error().message);
-        generator_->make(
-            request,
-            [&](int index, const base::Image8& image) {
-              result.index = index;
-              result.is_last = index + 1 == static_cast<int>(request.labels.size());
-              result.image = std::make_shared<base::Image8>(image);
-              result.latency_ms = latency();
-              deliver(result);
-            },
-            [&] { return cancelled->load(); });
-      } catch (const std::exception& error) {
-        fail(error.what());
-      }
-    });
+    sampling_.submitRequest(
+        [this, request, deliver = std::move(deliver), asked](const training::SamplingWorker::Cancelled& cancelled) {
+          base::SampleResult result;
+          result.id = request.id;
+          const auto latency = [asked] {
+            return 1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count();
+          };
+          const auto fail = [&](const std::string& why) {
+            result.error = why;
+            result.is_last = true;
+            result.image.reset();
+            result.latency_ms = latency();
+            deliver(result);
+          };
+          try {
+            if (!generator_ || generator_folder_ != request.run_folder) {
+              auto opened = training::Generator::open(request.run_folder, torch::kCPU);
+              if (!opened) return fail(opened.error().message);
+              generator_ = std::move(*opened);
+              generator_folder_ = request.run_folder;
+            }
+            if (const auto checked = generator_->check(request); !checked) return fail(checked.error().message);
+            generator_->make(
+                request,
+                [&](int index, const base::Image8& image) {
+                  result.index = index;
+                  result.is_last = index + 1 == static_cast<int>(request.labels.size());
+                  result.image = std::make_shared<base::Image8>(image);
+                  result.latency_ms = latency();
+                  deliver(result);
+                },
+                [&] { return cancelled->load(); });
+          } catch (const std::exception& error) {
+            fail(error.what());
+          }
+        });
   }
 
  private:

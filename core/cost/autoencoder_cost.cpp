@@ -169,7 +169,9 @@ NetworkCost networkCost(const VitDecoderShape& shape) {
   return counts.total();
 }
 
-NetworkCost networkCost(const SdVaeShape& shape) { return shape.is_decoder ? sdVaeDecoder(shape) : sdVaeEncoder(shape); }
+NetworkCost networkCost(const SdVaeShape& shape) {
+  return shape.is_decoder ? sdVaeDecoder(shape) : sdVaeEncoder(shape);
+}
 
 NetworkCost networkCost(const JudgeShape& shape) {
   const double w = static_cast<double>(shape.network.width), features = static_cast<double>(shape.network.features);

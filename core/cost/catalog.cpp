@@ -11,14 +11,15 @@ namespace {
 
 std::string lowered(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
 /// What a name says, in pieces.
 struct NameParts {
-  std::string text;                  ///< Lower case.
-  std::string size = "xl";           ///< s, b, l, xl, h.
+  std::string text;                   ///< Lower case.
+  std::string size = "xl";            ///< s, b, l, xl, h.
   std::optional<std::int64_t> patch;  ///< Behind a slash.
   std::optional<std::int64_t> image;  ///< A number of its own of at least 32.
 
@@ -56,8 +57,10 @@ struct Size {
   std::int64_t hidden_size, depth, num_heads;
 };
 // DiT (arXiv:2212.09748) table 1; the encoder part of DiT-DH and LightningDiT use the same.
-constexpr std::array<Size, 4> kDitSizes = {{{"s", 384, 12, 6}, {"b", 768, 12, 12}, {"l", 1024, 24, 16}, {"xl", 1152, 28, 16}}};
-constexpr std::array<Size, 4> kVitSizes = {{{"s", 384, 12, 6}, {"b", 768, 12, 12}, {"l", 1024, 24, 16}, {"h", 1280, 32, 16}}};
+constexpr std::array<Size, 4> kDitSizes = {
+    {{"s", 384, 12, 6}, {"b", 768, 12, 12}, {"l", 1024, 24, 16}, {"xl", 1152, 28, 16}}};
+constexpr std::array<Size, 4> kVitSizes = {
+    {{"s", 384, 12, 6}, {"b", 768, 12, 12}, {"l", 1024, 24, 16}, {"h", 1280, 32, 16}}};
 
 template <std::size_t N>
 const Size* sizeOf(const std::array<Size, N>& sizes, const std::string& letter) {
@@ -65,7 +68,8 @@ const Size* sizeOf(const std::array<Size, N>& sizes, const std::string& letter) 
   return found == sizes.end() ? nullptr : &*found;
 }
 
-std::optional<NetworkShape> namedEncoder(const NameParts& parts, std::string kind, std::int64_t patch, std::int64_t input) {
+std::optional<NetworkShape> namedEncoder(const NameParts& parts, std::string kind, std::int64_t patch,
+                                         std::int64_t input) {
   const auto* size = sizeOf(kVitSizes, parts.size == "xl" ? "b" : parts.size);
   if (size == nullptr) return std::nullopt;
   return FrozenEncoderShape{.kind = std::move(kind),
@@ -101,7 +105,8 @@ NetworkCost networkCost(const NetworkShape& shape) {
 std::optional<NetworkShape> namedNetwork(std::string_view name) {
   const auto parts = partsOf(name);
   const std::int64_t image = parts.image.value_or(256);
-  if (parts.has("sd-vae") || parts.has("sdvae")) return SdVaeShape{.is_decoder = !parts.has("encoder"), .image_size = image};
+  if (parts.has("sd-vae") || parts.has("sdvae"))
+    return SdVaeShape{.is_decoder = !parts.has("encoder"), .image_size = image};
   if (parts.has("decoder")) return namedDecoder(parts);
   if (parts.has("dinov2")) return namedEncoder(parts, "dinov2", 14, 224);
   if (parts.has("siglip2")) return namedEncoder(parts, "siglip2", 16, 256);

@@ -26,19 +26,22 @@ DdtShape ddtShape(const base::RunConfig& config, const base::DdtConfig& network,
 
 base::Error misfit(std::string message) { return {std::move(message), base::ErrorKind::kUsage}; }
 
-base::Result<void> checkNetwork(const base::DdtConfig& network, const std::string& section, bool is_lightning, std::int64_t side) {
+base::Result<void> checkNetwork(const base::DdtConfig& network, const std::string& section, bool is_lightning,
+                                std::int64_t side) {
   const std::size_t parts = is_lightning ? 1 : 2;
   if (network.hidden_size.size() != parts || network.depth.size() != parts ||
       (network.num_heads.size() != 1 && network.num_heads.size() != parts))
-    return misfit(fmt::format("{}: hidden_size and depth need {} value{} each, num_heads as many or one", section, parts,
-                              parts == 1 ? "" : "s"));
+    return misfit(fmt::format("{}: hidden_size and depth need {} value{} each, num_heads as many or one", section,
+                              parts, parts == 1 ? "" : "s"));
   for (std::size_t i = 0; i < parts; ++i) {
     const auto heads = network.num_heads[std::min(i, network.num_heads.size() - 1)];
     if (network.hidden_size[i] % heads != 0)
-      return misfit(fmt::format("{}.hidden_size: {} is not a multiple of its {} heads", section, network.hidden_size[i], heads));
+      return misfit(
+          fmt::format("{}.hidden_size: {} is not a multiple of its {} heads", section, network.hidden_size[i], heads));
   }
   if (side % network.patch_size != 0)
-    return misfit(fmt::format("{}.patch_size: {} does not divide the latent side {}", section, network.patch_size, side));
+    return misfit(
+        fmt::format("{}.patch_size: {} does not divide the latent side {}", section, network.patch_size, side));
   return {};
 }
 
@@ -55,8 +58,8 @@ std::int64_t numClasses(const base::RunConfig& config) {
 NetworkCost encoderCost(const base::RunConfig& config) {
   if (config.encoder.kind == "trained")
     return networkCost(OwnEncoderShape{.network = config.encoder.model, .image_size = encoderInput(config)});
-  return networkCost(
-      FrozenEncoderShape{.kind = config.encoder.kind, .network = config.encoder.model, .input_size = encoderInput(config)});
+  return networkCost(FrozenEncoderShape{
+      .kind = config.encoder.kind, .network = config.encoder.model, .input_size = encoderInput(config)});
 }
 
 NetworkCost decoderCost(const base::RunConfig& config) {
@@ -98,13 +101,16 @@ base::Result<void> checkShapes(const base::RunConfig& config) {
   if (input % patch != 0)
     return misfit(fmt::format("{}: {} is not a multiple of encoder.model.patch_size {}",
                               config.encoder.input_size > 0 ? "encoder.input_size" : "data.image_size", input, patch));
-  for (const auto& [name, model] : {std::pair{"encoder.model", config.encoder.model}, {"decoder.model", config.decoder.model}})
+  for (const auto& [name, model] :
+       {std::pair{"encoder.model", config.encoder.model}, {"decoder.model", config.decoder.model}})
     if (model.hidden_size % model.num_heads != 0)
-      return misfit(fmt::format("{}.hidden_size: {} is not a multiple of its {} heads", name, model.hidden_size, model.num_heads));
+      return misfit(fmt::format("{}.hidden_size: {} is not a multiple of its {} heads", name, model.hidden_size,
+                                model.num_heads));
   const auto side = latentSize(config).side;
   const bool is_lightning = config.teacher.architecture == "lightning_dit";
   if (auto checked = checkNetwork(config.teacher.model, "teacher.model", is_lightning, side); !checked) return checked;
-  if (config.sampling.guidance.method == "autoguidance") return checkNetwork(config.sampling.guidance.model, "sampling.guidance.model", false, side);
+  if (config.sampling.guidance.method == "autoguidance")
+    return checkNetwork(config.sampling.guidance.model, "sampling.guidance.model", false, side);
   return {};
 }
 

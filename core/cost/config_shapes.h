@@ -27,8 +27,8 @@ NetworkCost generatorCost(const base::RunConfig& config, bool is_student);
 /// The weaker network of sampling.guidance (AutoGuidance).
 NetworkCost guidingCost(const base::RunConfig& config);
 
-/// Whether sizes fit together: patches divide images, heads divide widths, lists have the length the network needs. The error
-/// names the keys.
+/// Whether sizes fit together: patches divide images, heads divide widths, lists have the length the network needs. The
+/// error names the keys.
 base::Result<void> checkShapes(const base::RunConfig& config);
 
 }  // namespace meanflow::core

@@ -14,8 +14,8 @@
 namespace meanflow::core {
 
 struct CostOptions {
-  /// Sustained FLOP/s of one GPU (2 FLOP a multiply-accumulate); 0 = 40 % of an H100's dense peak at the configured precision
-  /// (fp32 67, tf32 495, bf16 989 TFLOP/s).
+  /// Sustained FLOP/s of one GPU (2 FLOP a multiply-accumulate); 0 = 40 % of an H100's dense peak at the configured
+  /// precision (fp32 67, tf32 495, bf16 989 TFLOP/s).
   double flops_per_second = 0;
   /// GPUs that share a batch, for the memory of one; 0 = num_workers, or 1.
   std::int64_t num_gpus = 0;
@@ -30,8 +30,8 @@ struct PartCost {
 struct SamplingCost {
   std::string name;
   double network_calls = 0;
-  double network_macs = 0, decoder_macs = 0;        ///< Linear and convolution layers, the papers' GFLOPs.
-  double attention_macs = 0;                        ///< Of both, on top.
+  double network_macs = 0, decoder_macs = 0;  ///< Linear and convolution layers, the papers' GFLOPs.
+  double attention_macs = 0;                  ///< Of both, on top.
   double macs() const { return network_macs + decoder_macs; }
 };
 
@@ -54,10 +54,10 @@ struct PublishedFigure {
 
 struct CostReport {
   std::vector<PartCost> parts;
-  std::vector<SamplingCost> sampling;       ///< The configuration's.
-  std::vector<SamplingCost> compared;       ///< Published systems of the same image size.
-  std::vector<ObjectiveCost> objectives;    ///< Every variant for these networks, a sample.
-  double samples_per_step = 0;              ///< With which `objectives` are shown a step: mean_flow's batch.
+  std::vector<SamplingCost> sampling;     ///< The configuration's.
+  std::vector<SamplingCost> compared;     ///< Published systems of the same image size.
+  std::vector<ObjectiveCost> objectives;  ///< Every variant for these networks, a sample.
+  double samples_per_step = 0;            ///< With which `objectives` are shown a step: mean_flow's batch.
   std::vector<StageCost> stages;
   std::vector<PublishedFigure> published;
   double flops_per_second = 0;

@@ -22,7 +22,10 @@ std::string gibibytes(double bytes) { return fmt::format("{:.3g}", bytes / (1024
 std::string giga(double macs) { return fmt::format("{:.5g}", macs / 1e9); }
 
 Json costJson(const NetworkCost& cost) {
-  return {{"parameters", cost.parameters}, {"frozen_parameters", cost.frozen}, {"linear_conv_macs", cost.linear_macs}, {"attention_macs", cost.attention_macs}};
+  return {{"parameters", cost.parameters},
+          {"frozen_parameters", cost.frozen},
+          {"linear_conv_macs", cost.linear_macs},
+          {"attention_macs", cost.attention_macs}};
 }
 Json samplingJson(const SamplingCost& row) {
   return {{"name", row.name},
@@ -33,64 +36,88 @@ Json samplingJson(const SamplingCost& row) {
           {"total_gmacs_with_attention", (row.macs() + row.attention_macs) / 1e9}};
 }
 Json objectiveJson(const ObjectiveCost& cost) {
-  return {{"name", cost.name},           {"formula", cost.formula},          {"source", cost.source},
-          {"flops_a_sample", cost.flops()}, {"student_forward_macs", cost.student_forward},
-          {"student_backward_macs", cost.student_backward}, {"teacher_macs", cost.teacher_forward}, {"encoder_macs", cost.encoder}};
+  return {{"name", cost.name},
+          {"formula", cost.formula},
+          {"source", cost.source},
+          {"flops_a_sample", cost.flops()},
+          {"student_forward_macs", cost.student_forward},
+          {"student_backward_macs", cost.student_backward},
+          {"teacher_macs", cost.teacher_forward},
+          {"encoder_macs", cost.encoder}};
 }
 
 }  // namespace
 
 std::string toText(const CostReport& report) {
-  std::string out = "Networks, one image and one call (GFLOPs as the papers count: multiply-accumulates of linear and convolution layers)\n";
+  std::string out =
+      "Networks, one image and one call (GFLOPs as the papers count: multiply-accumulates of linear and convolution "
+      "layers)\n";
   out += fmt::format("  {:<16} {:>14} {:>10} {:>12}  {}\n", "", "parameters", "GFLOPs", "+ attention", "");
   for (const auto& part : report.parts)
-    out += fmt::format("  {:<16} {:>14} {:>10} {:>12}  {}\n", part.role, fmt::format("{:.0f}", part.cost.parameters), giga(part.cost.linear_macs),
-                       giga(part.cost.attention_macs), part.description);
+    out += fmt::format("  {:<16} {:>14} {:>10} {:>12}  {}\n", part.role, fmt::format("{:.0f}", part.cost.parameters),
+                       giga(part.cost.linear_macs), giga(part.cost.attention_macs), part.description);
   out += "\nSampling, GFLOPs an image\n";
-  out += fmt::format("  {:<58} {:>6} {:>10} {:>10} {:>10} {:>12}\n", "", "calls", "network", "decoder", "total", "+ attention");
+  out += fmt::format("  {:<58} {:>6} {:>10} {:>10} {:>10} {:>12}\n", "", "calls", "network", "decoder", "total",
+                     "+ attention");
   const auto rows = [&](const std::vector<SamplingCost>& list) {
     for (const auto& row : list)
-      out += fmt::format("  {:<58} {:>6} {:>10} {:>10} {:>10} {:>12}\n", row.name, row.network_calls, giga(row.network_macs), giga(row.decoder_macs),
-                         giga(row.macs()), giga(row.attention_macs));
+      out += fmt::format("  {:<58} {:>6} {:>10} {:>10} {:>10} {:>12}\n", row.name, row.network_calls,
+                         giga(row.network_macs), giga(row.decoder_macs), giga(row.macs()), giga(row.attention_macs));
   };
   rows(report.sampling);
   rows(report.compared);
   if (!report.compared.empty() && !report.sampling.empty()) {
     const auto &ours = report.sampling.front(), &other = report.compared.front();
-    out += fmt::format("  one step: {:.1f} + {:.1f} = {:.1f} against {:.1f} + {:.1f} = {:.1f} GFLOPs, {:.0f} % {}{}\n", ours.network_macs / 1e9,
-                       ours.decoder_macs / 1e9, ours.macs() / 1e9, other.network_macs / 1e9, other.decoder_macs / 1e9, other.macs() / 1e9,
-                       100 * std::abs(report.saving()), report.saving() >= 0 ? "less" : "more", !report.is_published_system ? std::string() :
-                       fmt::format(" (MF-RAE: {} + {} = {} against {} + {} = {}, {:.0f} % less)", published::kGeneratorGflops, published::kRaeDecoderGflops,
-                                   published::kGeneratorGflops + published::kRaeDecoderGflops, published::kSitGflops, published::kSdVaeDecoderGflops,
-                                   published::kSitGflops + published::kSdVaeDecoderGflops, 100 * published::kSamplingSaving));
+    out += fmt::format(
+        "  one step: {:.1f} + {:.1f} = {:.1f} against {:.1f} + {:.1f} = {:.1f} GFLOPs, {:.0f} % {}{}\n",
+        ours.network_macs / 1e9, ours.decoder_macs / 1e9, ours.macs() / 1e9, other.network_macs / 1e9,
+        other.decoder_macs / 1e9, other.macs() / 1e9, 100 * std::abs(report.saving()),
+        report.saving() >= 0 ? "less" : "more",
+        !report.is_published_system
+            ? std::string()
+            : fmt::format(" (MF-RAE: {} + {} = {} against {} + {} = {}, {:.0f} % less)", published::kGeneratorGflops,
+                          published::kRaeDecoderGflops, published::kGeneratorGflops + published::kRaeDecoderGflops,
+                          published::kSitGflops, published::kSdVaeDecoderGflops,
+                          published::kSitGflops + published::kSdVaeDecoderGflops, 100 * published::kSamplingSaving));
   }
-  out += fmt::format("\nTraining, every objective with these networks (2 FLOP a multiply-accumulate, attention included; a step has {} samples)\n",
-                     report.samples_per_step);
-  out += fmt::format("  {:<76} {:>14} {:>14}  {}\n", "", "a sample", "a step", "formula (F student, T teacher, J derivative, E encoder); source");
+  out += fmt::format(
+      "\nTraining, every objective with these networks (2 FLOP a multiply-accumulate, attention included; a step has "
+      "{} samples)\n",
+      report.samples_per_step);
+  out += fmt::format("  {:<76} {:>14} {:>14}  {}\n", "", "a sample", "a step",
+                     "formula (F student, T teacher, J derivative, E encoder); source");
   for (const auto& cost : report.objectives)
-    out += fmt::format("  {:<76} {:>14} {:>14}  {}; {}\n", cost.name, scaled(cost.flops(), "FLOP"), scaled(cost.flops() * report.samples_per_step, "FLOP"),
-                       cost.formula, cost.source);
+    out += fmt::format("  {:<76} {:>14} {:>14}  {}; {}\n", cost.name, scaled(cost.flops(), "FLOP"),
+                       scaled(cost.flops() * report.samples_per_step, "FLOP"), cost.formula, cost.source);
   if (!report.stages.empty()) {
-    out += fmt::format("\nThis configuration at {} a GPU, {} GPU{}; memory of one GPU in GiB (activations are an estimate)\n",
-                       scaled(report.flops_per_second, "FLOP/s"), report.num_gpus, report.num_gpus == 1 ? "" : "s");
-    out += fmt::format("  {:<10} {:>11} {:>8} {:>14} {:>14} {:>10} | {:>7} {:>7} {:>6} {:>7} {:>6} {:>7} {:>7}  {}\n", "stage", "steps", "batch", "a step", "in all",
-                       "GPU-days", "weights", "frozen", "grads", "moments", "EMA", "activ.", "total", "objective");
+    out += fmt::format(
+        "\nThis configuration at {} a GPU, {} GPU{}; memory of one GPU in GiB (activations are an estimate)\n",
+        scaled(report.flops_per_second, "FLOP/s"), report.num_gpus, report.num_gpus == 1 ? "" : "s");
+    out += fmt::format("  {:<10} {:>11} {:>8} {:>14} {:>14} {:>10} | {:>7} {:>7} {:>6} {:>7} {:>6} {:>7} {:>7}  {}\n",
+                       "stage", "steps", "batch", "a step", "in all", "GPU-days", "weights", "frozen", "grads",
+                       "moments", "EMA", "activ.", "total", "objective");
     for (const auto& stage : report.stages)
-      out += fmt::format("  {:<10} {:>11} {:>8} {:>14} {:>14} {:>10.3g} | {:>7} {:>7} {:>6} {:>7} {:>6} {:>7} {:>7}  {}: {}\n", stage.stage, stage.steps,
-                         stage.samples_per_step, scaled(stage.flops_per_step, "FLOP"), scaled(stage.total_flops, "FLOP"), stage.gpu_days,
-                         gibibytes(stage.memory.weights), gibibytes(stage.memory.frozen_weights), gibibytes(stage.memory.gradients),
-                         gibibytes(stage.memory.moments), gibibytes(stage.memory.average), gibibytes(stage.memory.activations),
-                         gibibytes(stage.memory.total()), stage.objective.name, stage.objective.formula);
-    out += fmt::format("  all stages: {:.3g} GPU-days, {:.3g} days on {} GPU{}\n", report.gpuDays(), report.gpuDays() / static_cast<double>(report.num_gpus),
-                       report.num_gpus, report.num_gpus == 1 ? "" : "s");
+      out += fmt::format(
+          "  {:<10} {:>11} {:>8} {:>14} {:>14} {:>10.3g} | {:>7} {:>7} {:>6} {:>7} {:>6} {:>7} {:>7}  {}: {}\n",
+          stage.stage, stage.steps, stage.samples_per_step, scaled(stage.flops_per_step, "FLOP"),
+          scaled(stage.total_flops, "FLOP"), stage.gpu_days, gibibytes(stage.memory.weights),
+          gibibytes(stage.memory.frozen_weights), gibibytes(stage.memory.gradients), gibibytes(stage.memory.moments),
+          gibibytes(stage.memory.average), gibibytes(stage.memory.activations), gibibytes(stage.memory.total()),
+          stage.objective.name, stage.objective.formula);
+    out += fmt::format("  all stages: {:.3g} GPU-days, {:.3g} days on {} GPU{}\n", report.gpuDays(),
+                       report.gpuDays() / static_cast<double>(report.num_gpus), report.num_gpus,
+                       report.num_gpus == 1 ? "" : "s");
   }
   if (!report.published.empty()) {
     out += "\nBeside the papers (MF-RAE arXiv:2511.13019, RAE arXiv:2510.11690)\n";
     out += fmt::format("  {:<54} {:>10} {:>10}  {}\n", "", "here", "published", "");
     for (const auto& figure : report.published)
-      out += fmt::format("  {:<54} {:>10.2f} {:>10} {} ({})\n", figure.what, figure.ours, figure.published, figure.unit, figure.note);
-    out += fmt::format("  training of all stages: published under {:.0f} days of one H100 for MF-RAE against over {:.0f} for MeanFlow on SD-VAE, {:.0f} % less\n",
-                       published::kMfRaeGpuDays, published::kMeanFlowGpuDays, 100 * published::kTrainingSaving);
+      out += fmt::format("  {:<54} {:>10.2f} {:>10} {} ({})\n", figure.what, figure.ours, figure.published, figure.unit,
+                         figure.note);
+    out += fmt::format(
+        "  training of all stages: published under {:.0f} days of one H100 for MF-RAE against over {:.0f} for MeanFlow "
+        "on SD-VAE, {:.0f} % less\n",
+        published::kMfRaeGpuDays, published::kMeanFlowGpuDays, 100 * published::kTrainingSaving);
   }
   return out;
 }
@@ -135,8 +162,13 @@ nlohmann::ordered_json toJson(const CostReport& report) {
   root["gpu_days"] = report.gpuDays();
   root["published"] = Json::array();
   for (const auto& figure : report.published)
-    root["published"].push_back({{"what", figure.what}, {"unit", figure.unit}, {"here", figure.ours}, {"published", figure.published}, {"note", figure.note}});
-  root["published_gpu_days"] = {{"mf_rae_less_than", published::kMfRaeGpuDays}, {"mean_flow_sd_vae_more_than", published::kMeanFlowGpuDays},
+    root["published"].push_back({{"what", figure.what},
+                                 {"unit", figure.unit},
+                                 {"here", figure.ours},
+                                 {"published", figure.published},
+                                 {"note", figure.note}});
+  root["published_gpu_days"] = {{"mf_rae_less_than", published::kMfRaeGpuDays},
+                                {"mean_flow_sd_vae_more_than", published::kMeanFlowGpuDays},
                                 {"training_saving", published::kTrainingSaving}};
   return root;
 }

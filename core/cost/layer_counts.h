@@ -27,9 +27,9 @@ class LayerCounts {
   }
   void kept(double values) { cost_.kept_values += values; }
 
-  /// Pre-norm block with a GELU MLP and affine LayerNorms: attention of separate or fused projections costs the same. Kept
-  /// for the backward pass per token: inputs and outputs of both norms (4 D), q, k, v (3 D), the attention's output (D),
-  /// the hidden layer before and after GELU (2 I).
+  /// Pre-norm block with a GELU MLP and affine LayerNorms: attention of separate or fused projections costs the same.
+  /// Kept for the backward pass per token: inputs and outputs of both norms (4 D), q, k, v (3 D), the attention's
+  /// output (D), the hidden layer before and after GELU (2 I).
   void vitBlock(double width, double hidden, double tokens) {
     linear(width, 3 * width, tokens);
     linear(width, width, tokens);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Parameters and multiply-accumulates (MAC) of every network this program builds or is compared with, counted layer by layer
-// from its sizes. Conventions: one image, one call; a linear layer [in -> out] on T tokens is T in out MAC; a k x k
-// convolution to H x W is H W k^2 in out; attention on T tokens of width D is 2 T^2 D (scores and mixing). Norms,
+// Parameters and multiply-accumulates (MAC) of every network this program builds or is compared with, counted layer by
+// layer from its sizes. Conventions: one image, one call; a linear layer [in -> out] on T tokens is T in out MAC; a k x
+// k convolution to H x W is H W k^2 in out; attention on T tokens of width D is 2 T^2 D (scores and mixing). Norms,
 // activations, biases, embedding look-ups and interpolation are not counted. The papers' "GFLOPs" are the linear and
 // convolution part (fvcore's count, which leaves fused attention out). Counts are doubles, exact up to 2^53.
 #pragma once
@@ -24,8 +24,8 @@ struct NetworkCost {
   double macs() const { return linear_macs + attention_macs; }
 };
 
-/// DiT-DH (bytetriper/RAE src/stage2/models/DDT.py, and with is_student sony/mf-rae's DiTwDDTHead_MF). The head's modulation
-/// is per token. patch_size > 1 counts the repaired form that core/models/ddt.h builds.
+/// DiT-DH (bytetriper/RAE src/stage2/models/DDT.py, and with is_student sony/mf-rae's DiTwDDTHead_MF). The head's
+/// modulation is per token. patch_size > 1 counts the repaired form that core/models/ddt.h builds.
 struct DdtShape {
   base::DdtConfig network = {};
   std::int64_t side = 16;       ///< Of the latent.
@@ -60,8 +60,8 @@ struct DitShape {
 };
 NetworkCost networkCost(const DitShape& shape);
 
-/// A frozen ViT as published on the hub: parameters are those of the whole file (with a mask token or pooling head that goes
-/// unused), MACs those of the tokens that become latents.
+/// A frozen ViT as published on the hub: parameters are those of the whole file (with a mask token or pooling head that
+/// goes unused), MACs those of the tokens that become latents.
 struct FrozenEncoderShape {
   std::string kind = "dinov2";  ///< dinov2 (class token, 4 registers), mae (class token) or siglip2 (neither).
   base::VitConfig network = {.patch_size = 14, .hidden_size = 768, .depth = 12, .num_heads = 12, .mlp_ratio = 4};
@@ -94,8 +94,8 @@ struct VitDecoderShape {
 };
 NetworkCost networkCost(const VitDecoderShape& shape);
 
-/// One half of AutoencoderKL (stabilityai/sd-vae-ft-*). The 1x1 quant convolution next to it is in the MACs but, as in the
-/// published counts, not in the parameters.
+/// One half of AutoencoderKL (stabilityai/sd-vae-ft-*). The 1x1 quant convolution next to it is in the MACs but, as in
+/// the published counts, not in the parameters.
 struct SdVaeShape {
   bool is_decoder = true;
   std::int64_t image_size = 256;
@@ -112,8 +112,8 @@ struct JudgeShape {
 };
 NetworkCost networkCost(const JudgeShape& shape);
 
-/// MACs of one forward-mode derivative together with its value: every linear layer runs twice, attention's two products three
-/// times (product rule).
+/// MACs of one forward-mode derivative together with its value: every linear layer runs twice, attention's two products
+/// three times (product rule).
 double jvpMacs(const NetworkCost& cost);
 
 }  // namespace meanflow::core

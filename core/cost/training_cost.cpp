@@ -10,11 +10,16 @@ constexpr double kSecondsPerDay = 86400;
 
 std::string proxyName(Proxy proxy) {
   switch (proxy) {
-    case Proxy::kTeacher: return "MFD";
-    case Proxy::kData: return "MFT";
-    case Proxy::kSelf: return "MeanFlow with w = u(z, t, t)";
-    case Proxy::kMixTeacher: return "mixture of data and teacher";
-    case Proxy::kMixSelf: return "mixture of data and u(z, t, t)";
+    case Proxy::kTeacher:
+      return "MFD";
+    case Proxy::kData:
+      return "MFT";
+    case Proxy::kSelf:
+      return "MeanFlow with w = u(z, t, t)";
+    case Proxy::kMixTeacher:
+      return "mixture of data and teacher";
+    case Proxy::kMixSelf:
+      return "mixture of data and u(z, t, t)";
   }
   return {};
 }

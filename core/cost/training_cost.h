@@ -15,11 +15,11 @@ namespace meanflow::core {
 struct TrainingSetting {
   NetworkCost student;  ///< What is trained (the teacher itself in flow matching).
   NetworkCost teacher;
-  double encoder_macs = 0;           ///< Of one image that is encoded in the step; 0 when latents are stored.
+  double encoder_macs = 0;            ///< Of one image that is encoded in the step; 0 when latents are stored.
   double ratio_r_less_than_t = 0.25;  ///< Share of samples whose derivative counts.
-  double teacher_calls = 1;          ///< 2 under classifier-free guidance.
-  double euler_steps = 16;           ///< Teacher evaluations of a trajectory.
-  double pairs_per_trajectory = 1;   ///< Pairs trained on for each trajectory made (a bank is used again and again).
+  double teacher_calls = 1;           ///< 2 under classifier-free guidance.
+  double euler_steps = 16;            ///< Teacher evaluations of a trajectory.
+  double pairs_per_trajectory = 1;    ///< Pairs trained on for each trajectory made (a bank is used again and again).
 };
 
 /// One objective: multiply-accumulates of one sample (CMT: one pair).
@@ -34,8 +34,8 @@ struct ObjectiveCost {
 };
 
 enum class Derivative { kFiniteDifference, kJvp };
-/// kOfficial: every copy of every sample in the graph, as the released code. kNeeded: derivatives without a graph and only
-/// where r < t, as this program does.
+/// kOfficial: every copy of every sample in the graph, as the released code. kNeeded: derivatives without a graph and
+/// only where r < t, as this program does.
 enum class Evaluation { kOfficial, kNeeded };
 /// What the proxy velocity w is made of.
 enum class Proxy { kTeacher, kData, kSelf, kMixTeacher, kMixSelf };

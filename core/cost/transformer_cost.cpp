@@ -7,9 +7,9 @@
 namespace meanflow::core {
 namespace {
 
-constexpr double kFourierFeatures = 512;   // sines and cosines of 256 trained-once frequencies (DDT.py, lightningDiT.py)
+constexpr double kFourierFeatures = 512;  // sines and cosines of 256 trained-once frequencies (DDT.py, lightningDiT.py)
 constexpr double kFourierFrequencies = 256;
-constexpr double kDitTimeFeatures = 256;   // fixed frequencies (DiT models.py)
+constexpr double kDitTimeFeatures = 256;  // fixed frequencies (DiT models.py)
 
 /// SwiGLU's hidden width: trunc(2/3 trunc(D ratio)), as the reference rounds.
 double swiGluWidth(double width, double mlp_ratio) { return std::trunc(2.0 / 3.0 * std::trunc(width * mlp_ratio)); }
@@ -40,8 +40,8 @@ void addBlock(LayerCounts& counts, const ModulatedBlock& block, double tokens, d
   counts.linear(D, 6 * D, rows);
   if (block.use_rmsnorm) counts.parameters(2 * D);
   if (block.use_qknorm) counts.parameters((block.use_rmsnorm ? 2 : 4) * D / block.heads);
-  // Inputs, normalised and modulated inputs of both halves (6 D), q, k, v and the rotated q, k (5 D), the attention's output
-  // (D), both halves' outputs before their gates (2 D); modulation and its activated condition (7 D a row).
+  // Inputs, normalised and modulated inputs of both halves (6 D), q, k, v and the rotated q, k (5 D), the attention's
+  // output (D), both halves' outputs before their gates (2 D); modulation and its activated condition (7 D a row).
   counts.kept(tokens * (14 * D + hidden_kept) + rows * 7 * D);
 }
 
@@ -65,8 +65,12 @@ NetworkCost networkCost(const DdtShape& shape) {
   const double tokens = squared(static_cast<double>(shape.side / network.patch_size));
   const double De = part(network.hidden_size, 0), Dd = part(network.hidden_size, 1);
   const auto block = [&](std::size_t index) {
-    return ModulatedBlock{part(network.hidden_size, index), part(network.num_heads, index), network.mlp_ratio,
-                          network.use_qknorm,               network.use_swiglu,             network.use_rmsnorm};
+    return ModulatedBlock{part(network.hidden_size, index),
+                          part(network.num_heads, index),
+                          network.mlp_ratio,
+                          network.use_qknorm,
+                          network.use_swiglu,
+                          network.use_rmsnorm};
   };
   LayerCounts counts;
   counts.linear(C * p * p, De, tokens);
@@ -77,7 +81,8 @@ NetworkCost networkCost(const DdtShape& shape) {
   counts.linear(Dd, 2 * Dd, tokens);  // the final layer's modulation is per token as well
   counts.linear(Dd, p * p * C, tokens);
   if (network.use_rmsnorm) counts.parameters(Dd);
-  for (int i = 0; i < (shape.is_student ? 2 : 1); ++i) addTimeEmbedder(counts, kFourierFeatures, De, kFourierFrequencies);
+  for (int i = 0; i < (shape.is_student ? 2 : 1); ++i)
+    addTimeEmbedder(counts, kFourierFeatures, De, kFourierFrequencies);
   counts.parameters((static_cast<double>(shape.num_classes) + (shape.has_null_label ? 1 : 0)) * De);
   if (network.use_pos_embed) counts.frozenParameters(tokens * De);
   counts.kept(tokens * (2 * C * p * p + 3 * De + 7 * Dd));  // both embedders' input, the condition, the final layer
@@ -88,8 +93,8 @@ NetworkCost networkCost(const LightningDitShape& shape) {
   const double p = static_cast<double>(shape.patch_size), C = static_cast<double>(shape.channels);
   const double D = static_cast<double>(shape.hidden_size);
   const double tokens = squared(static_cast<double>(shape.side / shape.patch_size));
-  const ModulatedBlock block{D, static_cast<double>(shape.num_heads), shape.mlp_ratio, shape.use_qknorm, shape.use_swiglu,
-                             shape.use_rmsnorm};
+  const ModulatedBlock block{
+      D, static_cast<double>(shape.num_heads), shape.mlp_ratio, shape.use_qknorm, shape.use_swiglu, shape.use_rmsnorm};
   LayerCounts counts;
   counts.linear(C * p * p, D, tokens);
   for (std::int64_t i = 0; i < shape.depth; ++i) addBlock(counts, block, tokens, 1);

@@ -21,7 +21,8 @@ double clockSeconds(clockid_t clock) {
 
 bool hasNvidiaDriver() {
   std::error_code ignored;
-  return std::filesystem::exists("/dev/nvidiactl", ignored) || std::filesystem::exists("/proc/driver/nvidia", ignored) ||
+  return std::filesystem::exists("/dev/nvidiactl", ignored) ||
+         std::filesystem::exists("/proc/driver/nvidia", ignored) ||
          std::filesystem::exists("/dev/dxg", ignored);  // WSL
 }
 
@@ -46,7 +47,8 @@ torch::Device resolveDevice(const std::string& name) {
     throw std::runtime_error("device '" + name + "' is unknown; use auto, cpu, cuda or cuda:N");
   if (!has_cuda)
     throw std::runtime_error(
-        "device '" + name + "' was asked for, but LibTorch sees no GPU here; check nvidia-smi and the driver, or use --device cpu");
+        "device '" + name +
+        "' was asked for, but LibTorch sees no GPU here; check nvidia-smi and the driver, or use --device cpu");
   return torch::Device(name == "cuda" ? "cuda:0" : name);
 }
 

@@ -7,7 +7,8 @@
 namespace meanflow::core {
 
 /// Prepares LibTorch once a process, before any tensor is made: keeps freed blocks inside the process (a training step
-/// otherwise spends a third of its time in mmap and munmap) and opens libtorch_cuda.so where an NVIDIA driver is present.
+/// otherwise spends a third of its time in mmap and munmap) and opens libtorch_cuda.so where an NVIDIA driver is
+/// present.
 void initialiseTorch();
 
 /// "auto" | "cpu" | "cuda" | "cuda:1" -> device. Throws std::runtime_error with what to do when CUDA is asked for and

@@ -4,9 +4,10 @@
 
 namespace meanflow::core {
 
-/// While one lives, tensors that this thread makes lie on LibTorch's meta device: they have shapes and dtypes but no memory, and work
-/// on them costs nothing. Networks of any size can be built to look at their parameters. LibTorch has no such default device in
-/// C++; every operator's `device` argument is replaced on its way through the dispatcher instead.
+/// While one lives, tensors that this thread makes lie on LibTorch's meta device: they have shapes and dtypes but no
+/// memory, and work on them costs nothing. Networks of any size can be built to look at their parameters. LibTorch has
+/// no such default device in C++; every operator's `device` argument is replaced on its way through the dispatcher
+/// instead.
 class MetaScope {
  public:
   MetaScope();

@@ -8,7 +8,8 @@ namespace meanflow::core {
 enum class Precision {
   kFp32,
   kFp64,  ///< Weights and inputs are float64; there is nothing to switch.
-  kTf32,  ///< float32 whose matrix products and convolutions may round their inputs to 10 bits (CUDA; no effect on a CPU).
+  kTf32,  ///< float32 whose matrix products and convolutions may round their inputs to 10 bits (CUDA; no effect on a
+          ///< CPU).
   kBf16,  ///< float32 weights under autocast to bfloat16.
 };
 

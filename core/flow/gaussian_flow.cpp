@@ -13,7 +13,8 @@ torch::Tensor GaussianFlow::velocity(const torch::Tensor& z, const torch::Tensor
   return averageVelocity(z, t, t);
 }
 
-torch::Tensor GaussianFlow::averageVelocity(const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t) const {
+torch::Tensor GaussianFlow::averageVelocity(const torch::Tensor& z, const torch::Tensor& r,
+                                            const torch::Tensor& t) const {
   // (z_t - z_r) / (t - r) with the common factor t - r of s(t)^2 - s(r)^2 cancelled by hand: exact down to r = t.
   const auto slope = ((t + r) - std * std * (2 - t - r)) / (sigma(t) * (sigma(t) + sigma(r)));
   return likeImage(slope) * (z - likeImage(1 - t) * mean) - mean;
@@ -24,7 +25,9 @@ torch::Tensor GaussianFlow::transport(const torch::Tensor& z, const torch::Tenso
 }
 
 VelocityField GaussianFlow::velocityField() const {
-  return [flow = *this](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor&) { return flow.velocity(z, t); };
+  return [flow = *this](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor&) {
+    return flow.velocity(z, t);
+  };
 }
 
 FlowMap GaussianFlow::flowMap() const {

@@ -5,8 +5,8 @@
 namespace meanflow::core {
 
 /// The flow of Gaussian data x ~ N(mean, std^2 I) under z_t = (1 - t) x + t eps, where everything is known on paper:
-/// z_t ~ N((1 - t) mean, s(t)^2 I) with s(t)^2 = (1 - t)^2 std^2 + t^2, and the flow maps quantiles onto quantiles. Objectives,
-/// solvers and diagnostics are checked against it. Labels are ignored.
+/// z_t ~ N((1 - t) mean, s(t)^2 I) with s(t)^2 = (1 - t)^2 std^2 + t^2, and the flow maps quantiles onto quantiles.
+/// Objectives, solvers and diagnostics are checked against it. Labels are ignored.
 struct GaussianFlow {
   torch::Tensor mean;  ///< Broadcasts against latents; [1, C, H, W] or a scalar.
   double std = 1;      ///< Standard deviation of the data; 0 gives straight paths to `mean`.

@@ -24,7 +24,8 @@ bool knownMixed(const torch::Tensor& active) { return active.is_cpu() && !active
 
 /// Conditional and unconditional halves of one call on a doubled batch.
 template <class Field>
-std::pair<torch::Tensor, torch::Tensor> bothHalves(const Field& field, const torch::Tensor& y, std::int64_t null_label) {
+std::pair<torch::Tensor, torch::Tensor> bothHalves(const Field& field, const torch::Tensor& y,
+                                                   std::int64_t null_label) {
   const auto halves = field(torch::cat({y, torch::full_like(y, null_label)})).chunk(2);
   return {halves[0], halves[1]};
 }
@@ -36,19 +37,21 @@ torch::Tensor twice(const torch::Tensor& tensor) { return torch::cat({tensor, te
 VelocityField classifierFreeGuidance(VelocityField v, const base::GuidanceConfig& guidance, std::int64_t null_label) {
   checkInterval(guidance);
   if (guidance.scale == 1) return v;
-  return [v = std::move(v), guidance, null_label](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) {
-    const auto active = activeRows(guidance, t);
-    if (knownInactive(active)) return v(z, t, y);
-    if (knownMixed(active)) {  // training times: only the rows inside the interval are worth a second evaluation
-      const auto rows = active.nonzero().flatten();
-      const auto also = [&](const torch::Tensor& all) { return torch::cat({all, all.index_select(0, rows)}); };
-      const auto both = v(also(z), also(t), torch::cat({y, torch::full_like(rows, null_label)}));
-      const auto v_c = both.narrow(0, 0, z.size(0)), v_u = both.narrow(0, z.size(0), rows.size(0));
-      return v_c.index_copy(0, rows, v_u + guidance.scale * (v_c.index_select(0, rows) - v_u));
-    }
-    const auto [v_c, v_u] = bothHalves([&](const torch::Tensor& labels) { return v(twice(z), twice(t), labels); }, y, null_label);
-    return torch::where(likeImage(active), v_u + guidance.scale * (v_c - v_u), v_c);
-  };
+  return
+      [v = std::move(v), guidance, null_label](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) {
+        const auto active = activeRows(guidance, t);
+        if (knownInactive(active)) return v(z, t, y);
+        if (knownMixed(active)) {  // training times: only the rows inside the interval are worth a second evaluation
+          const auto rows = active.nonzero().flatten();
+          const auto also = [&](const torch::Tensor& all) { return torch::cat({all, all.index_select(0, rows)}); };
+          const auto both = v(also(z), also(t), torch::cat({y, torch::full_like(rows, null_label)}));
+          const auto v_c = both.narrow(0, 0, z.size(0)), v_u = both.narrow(0, z.size(0), rows.size(0));
+          return v_c.index_copy(0, rows, v_u + guidance.scale * (v_c.index_select(0, rows) - v_u));
+        }
+        const auto [v_c, v_u] =
+            bothHalves([&](const torch::Tensor& labels) { return v(twice(z), twice(t), labels); }, y, null_label);
+        return torch::where(likeImage(active), v_u + guidance.scale * (v_c - v_u), v_c);
+      };
 }
 
 VelocityField autoGuidance(VelocityField v, VelocityField weak, const base::GuidanceConfig& guidance) {

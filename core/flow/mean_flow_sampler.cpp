@@ -8,11 +8,13 @@ namespace meanflow::core {
 std::vector<double> uniformKnots(std::int64_t num_steps) {
   TORCH_CHECK(num_steps >= 1, "sampling needs at least one step, got ", num_steps);
   std::vector<double> knots;
-  for (std::int64_t k = num_steps; k >= 0; --k) knots.push_back(static_cast<double>(k) / static_cast<double>(num_steps));
+  for (std::int64_t k = num_steps; k >= 0; --k)
+    knots.push_back(static_cast<double>(k) / static_cast<double>(num_steps));
   return knots;
 }
 
-torch::Tensor sampleMeanFlow(const FlowMap& u, const torch::Tensor& z, const torch::Tensor& y, std::span<const double> knots) {
+torch::Tensor sampleMeanFlow(const FlowMap& u, const torch::Tensor& z, const torch::Tensor& y,
+                             std::span<const double> knots) {
   TORCH_CHECK(knots.size() >= 2, "sampling needs at least 2 knots, got ", knots.size());
   torch::NoGradGuard no_grad;
   auto state = z;

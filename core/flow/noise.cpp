@@ -76,7 +76,8 @@ void philoxUniform(std::uint64_t seed, Stream stream, std::uint64_t index, std::
 
 torch::Tensor noise(std::uint64_t seed, Stream stream, std::span<const std::uint64_t> indices,
                     torch::IntArrayRef sample_shape) {
-  return filled(indices, sample_shape, [&](std::uint64_t index, std::span<float> out) { philoxNormal(seed, stream, index, out); });
+  return filled(indices, sample_shape,
+                [&](std::uint64_t index, std::span<float> out) { philoxNormal(seed, stream, index, out); });
 }
 
 torch::Tensor noise(std::uint64_t seed, Stream stream, std::uint64_t first_index, std::int64_t num_samples,
@@ -88,7 +89,8 @@ torch::Tensor noise(std::uint64_t seed, Stream stream, std::uint64_t first_index
 
 torch::Tensor uniforms(std::uint64_t seed, Stream stream, std::span<const std::uint64_t> indices,
                        torch::IntArrayRef sample_shape) {
-  return filled(indices, sample_shape, [&](std::uint64_t index, std::span<float> out) { philoxUniform(seed, stream, index, out); });
+  return filled(indices, sample_shape,
+                [&](std::uint64_t index, std::span<float> out) { philoxUniform(seed, stream, index, out); });
 }
 
 }  // namespace meanflow::core

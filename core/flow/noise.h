@@ -26,8 +26,8 @@ enum class Stream : std::uint32_t {
   kFirstFree = 64,  ///< Callers with purposes of their own count from here.
 };
 
-/// Fills `out` with standard normals (Box-Muller) / uniforms in [0, 1) of element `index` of a stream. An element holds up
-/// to 2^34 numbers; out[k] depends only on (seed, stream, index, k).
+/// Fills `out` with standard normals (Box-Muller) / uniforms in [0, 1) of element `index` of a stream. An element holds
+/// up to 2^34 numbers; out[k] depends only on (seed, stream, index, k).
 void philoxNormal(std::uint64_t seed, Stream stream, std::uint64_t index, std::span<float> out);
 void philoxUniform(std::uint64_t seed, Stream stream, std::uint64_t index, std::span<float> out);
 

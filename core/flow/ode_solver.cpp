@@ -51,8 +51,8 @@ torch::Tensor fixedStep(OdeMethod method, Drift& f, double t, double dt, const t
   }
 }
 
-/// An embedded Runge-Kutta pair whose last stage is the first of the next step. `solution` has one entry per stage before the
-/// last; `error` and `middle` (weights of the state at mid-step, for dense output) one per stage.
+/// An embedded Runge-Kutta pair whose last stage is the first of the next step. `solution` has one entry per stage
+/// before the last; `error` and `middle` (weights of the state at mid-step, for dense output) one per stage.
 struct Tableau {
   int order;
   std::vector<double> nodes;
@@ -88,7 +88,8 @@ const Tableau& bogackiShampine() {
   return tableau;
 }
 
-torch::Tensor combine(const torch::Tensor& z, double dt, std::span<const double> weights, std::span<const torch::Tensor> k) {
+torch::Tensor combine(const torch::Tensor& z, double dt, std::span<const double> weights,
+                      std::span<const torch::Tensor> k) {
   auto sum = torch::zeros_like(z);
   for (std::size_t i = 0; i < weights.size(); ++i)
     if (weights[i] != 0) sum.add_(k[i], weights[i]);
@@ -105,8 +106,8 @@ double initialStep(Drift& f, double t, double direction, const torch::Tensor& z,
   const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
   const auto f1 = f(t + direction * h0, z + direction * h0 * f0);
   const double d2 = rms((f1 - f0) / scale) / h0;
-  const double h1 = d1 <= 1e-15 && d2 <= 1e-15 ? std::max(1e-6, h0 * 1e-3)
-                                               : std::pow(0.01 / std::max(d1, d2), 1.0 / order);
+  const double h1 =
+      d1 <= 1e-15 && d2 <= 1e-15 ? std::max(1e-6, h0 * 1e-3) : std::pow(0.01 / std::max(d1, d2), 1.0 / order);
   return std::min(100 * h0, h1);
 }
 
@@ -139,8 +140,8 @@ struct Attempt {
   double error_ratio = 0;
 };
 
-Attempt attemptStep(Drift& f, const Tableau& tableau, double t, double dt, const torch::Tensor& z, const torch::Tensor& f0,
-                    const OdeOptions& options) {
+Attempt attemptStep(Drift& f, const Tableau& tableau, double t, double dt, const torch::Tensor& z,
+                    const torch::Tensor& f0, const OdeOptions& options) {
   std::vector<torch::Tensor> k = {f0};
   torch::Tensor z1;
   for (std::size_t i = 0; i < tableau.stages.size(); ++i) {
@@ -150,7 +151,10 @@ Attempt attemptStep(Drift& f, const Tableau& tableau, double t, double dt, const
   const auto error = combine(torch::zeros_like(z), dt, tableau.error, k);
   const auto tolerance = options.atol + options.rtol * torch::max(z.abs(), z1.abs());
   const auto z_mid = combine(z, dt, tableau.middle, k);
-  return {.z1 = z1, .f1 = k.back(), .dense = denseStep(t, dt, z, z1, z_mid, f0, k.back()), .error_ratio = rms(error / tolerance)};
+  return {.z1 = z1,
+          .f1 = k.back(),
+          .dense = denseStep(t, dt, z, z1, z_mid, f0, k.back()),
+          .error_ratio = rms(error / tolerance)};
 }
 
 double nextStep(double dt, double error_ratio, int order) {
@@ -159,8 +163,8 @@ double nextStep(double dt, double error_ratio, int order) {
   return dt * std::min(10.0, std::max(0.9 / std::pow(error_ratio, 1.0 / order), smallest));
 }
 
-void solveAdaptive(Drift& f, const Tableau& tableau, torch::Tensor z, std::span<const double> times, const OdeOptions& options,
-                   std::vector<torch::Tensor>& states) {
+void solveAdaptive(Drift& f, const Tableau& tableau, torch::Tensor z, std::span<const double> times,
+                   const OdeOptions& options, std::vector<torch::Tensor>& states) {
   const double direction = times.back() > times.front() ? 1 : -1;
   double t = times.front();
   auto f0 = f(t, z);
@@ -198,8 +202,8 @@ OdeMethod odeMethodFromName(std::string_view name) {
   TORCH_CHECK(false, "unknown ODE method '", name, "'; use euler, midpoint, heun2, heun3, rk4, dopri5 or bosh3");
 }
 
-OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y, std::span<const double> times,
-                     const OdeOptions& options) {
+OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
+                     std::span<const double> times, const OdeOptions& options) {
   TORCH_CHECK(times.size() >= 2, "ode solver: needs at least 2 times, got ", times.size());
   torch::NoGradGuard no_grad;
   Drift f(v, y);
@@ -210,7 +214,8 @@ OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch
                   solution.states);
   } else {
     for (std::size_t k = 0; k + 1 < times.size(); ++k) {
-      solution.states.push_back(fixedStep(options.method, f, times[k], times[k + 1] - times[k], solution.states.back()));
+      solution.states.push_back(
+          fixedStep(options.method, f, times[k], times[k + 1] - times[k], solution.states.back()));
       if (!options.keep_states) solution.states.erase(solution.states.begin());
     }
   }
@@ -219,8 +224,9 @@ OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch
   return solution;
 }
 
-torch::Tensor sampleUniformGrid(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y, std::int64_t num_steps,
-                                bool heun, const base::GuidanceConfig& guidance, std::int64_t null_label) {
+torch::Tensor sampleUniformGrid(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
+                                std::int64_t num_steps, bool heun, const base::GuidanceConfig& guidance,
+                                std::int64_t null_label) {
   torch::NoGradGuard no_grad;
   const auto guided = classifierFreeGuidance(v, {.scale = guidance.scale}, null_label);
   Drift inside(guided, y), outside(v, y);

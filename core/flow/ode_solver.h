@@ -28,13 +28,13 @@ struct OdeSolution {
   const torch::Tensor& final() const { return states.back(); }
 };
 
-/// Solves dz/dt = v(z, t, y) through `times` (monotonic; sampling goes down from 1). Fixed-step methods step from point to
-/// point; dopri5 and bosh3 choose their own steps and report the points by dense output. Runs without autograd.
+/// Solves dz/dt = v(z, t, y) through `times` (monotonic; sampling goes down from 1). Fixed-step methods step from point
+/// to point; dopri5 and bosh3 choose their own steps and report the points by dense output. Runs without autograd.
 OdeSolution solveOde(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
                      std::span<const double> times, const OdeOptions& options = {});
 
-/// The Euler/Heun sampler of the reference's preview code: uniform grid linspace(1, 0, num_steps + 1), its last step always
-/// Euler. Guidance is on for a whole step, both of Heun's evaluations, when the step starts inside the interval.
+/// The Euler/Heun sampler of the reference's preview code: uniform grid linspace(1, 0, num_steps + 1), its last step
+/// always Euler. Guidance is on for a whole step, both of Heun's evaluations, when the step starts inside the interval.
 torch::Tensor sampleUniformGrid(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
                                 std::int64_t num_steps, bool heun, const base::GuidanceConfig& guidance,
                                 std::int64_t null_label);

@@ -41,7 +41,11 @@ PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& times) {
   PathCoefficients at;
   switch (path) {
     case PathKind::kLinear:
-      at = {.alpha = 1 - t, .sigma = t, .d_alpha = -torch::ones_like(t), .d_sigma = torch::ones_like(t), .half_diffusion = {}};
+      at = {.alpha = 1 - t,
+            .sigma = t,
+            .d_alpha = -torch::ones_like(t),
+            .d_sigma = torch::ones_like(t),
+            .half_diffusion = {}};
       break;
     case PathKind::kGvp: {
       constexpr double kHalfPi = std::numbers::pi / 2;
@@ -54,7 +58,10 @@ PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& times) {
       const auto log_sigma = -0.25 * (1 - t).square() * kBetaRange - 0.5 * (1 - t) * kBetaMin;
       const auto d_log_sigma = 0.5 * (1 - t) * kBetaRange + 0.5 * kBetaMin;
       const auto sigma = torch::exp(log_sigma), alpha = torch::sqrt(1 - torch::exp(2 * log_sigma));
-      return {.alpha = alpha, .sigma = sigma, .d_alpha = -sigma.square() * d_log_sigma / alpha, .d_sigma = sigma * d_log_sigma,
+      return {.alpha = alpha,
+              .sigma = sigma,
+              .d_alpha = -sigma.square() * d_log_sigma / alpha,
+              .d_sigma = sigma * d_log_sigma,
               .half_diffusion = d_log_sigma};
     }
   }

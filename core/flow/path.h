@@ -6,8 +6,8 @@
 
 namespace meanflow::core {
 
-/// How data and noise are mixed: z_t = alpha(t) x + sigma(t) eps (SiT, arXiv:2401.08740). Everything in the studio trains on
-/// kLinear; the other two exist to read and check SiT-style settings.
+/// How data and noise are mixed: z_t = alpha(t) x + sigma(t) eps (SiT, arXiv:2401.08740). Everything in the studio
+/// trains on kLinear; the other two exist to read and check SiT-style settings.
 enum class PathKind {
   kLinear,  ///< alpha = 1 - t, sigma = t
   kGvp,     ///< alpha = cos(pi t / 2), sigma = sin(pi t / 2)
@@ -18,8 +18,8 @@ enum class Prediction { kVelocity, kNoise, kScore };
 /// Weight of the loss of noise and score predictions.
 enum class LossWeight { kNone, kVelocity, kLikelihood };
 
-/// Names as in the reference YAML (Linear | GVP | VP, velocity | noise | score, velocity | likelihood | anything empty).
-/// Throw c10::Error for other names.
+/// Names as in the reference YAML (Linear | GVP | VP, velocity | noise | score, velocity | likelihood | anything
+/// empty). Throw c10::Error for other names.
 PathKind pathKindFromName(std::string_view name);
 Prediction predictionFromName(std::string_view name);
 LossWeight lossWeightFromName(std::string_view name);
@@ -28,15 +28,15 @@ LossWeight lossWeightFromName(std::string_view name);
 struct TimeInterval {
   double begin = 0, end = 1;
 };
-/// Where loss and target stay finite: the reference keeps 1e-3 clear of both ends for noise and score predictions, 1e-5 of the
-/// noise end on kVp, and its velocity models end at 0.999 (bytetriper/RAE Transport.check_interval).
+/// Where loss and target stay finite: the reference keeps 1e-3 clear of both ends for noise and score predictions, 1e-5
+/// of the noise end on kVp, and its velocity models end at 0.999 (bytetriper/RAE Transport.check_interval).
 TimeInterval trainingInterval(PathKind path, Prediction prediction);
 
 /// Coefficients at times t [B] and their time derivatives, each [B, 1, 1, 1].
 struct PathCoefficients {
   torch::Tensor alpha, sigma, d_alpha, d_sigma;
-  /// What the reference weighs noise and score losses with: alpha' / alpha sigma^2 - sigma sigma' (negative, the reference
-  /// does not turn its sign with the direction of time), on kVp half of beta.
+  /// What the reference weighs noise and score losses with: alpha' / alpha sigma^2 - sigma sigma' (negative, the
+  /// reference does not turn its sign with the direction of time), on kVp half of beta.
   torch::Tensor half_diffusion;
 };
 PathCoefficients pathCoefficients(PathKind path, const torch::Tensor& t);

@@ -42,7 +42,8 @@ DiffusionForm diffusionFormFromName(std::string_view name) {
   if (name == "decreasing") return DiffusionForm::kDecreasing;
   if (name == "inccreasing-decreasing" || name == "increasing-decreasing") return DiffusionForm::kIncreasingDecreasing;
   TORCH_CHECK(name != "SBDM", "diffusion form SBDM is not finite at t = 1; use sigma, linear, constant or decreasing");
-  TORCH_CHECK(false, "unknown diffusion form '", name, "'; use constant, sigma, linear, decreasing or increasing-decreasing");
+  TORCH_CHECK(false, "unknown diffusion form '", name,
+              "'; use constant, sigma, linear, decreasing or increasing-decreasing");
 }
 
 SdeLastStep sdeLastStepFromName(std::string_view name) {
@@ -53,8 +54,9 @@ SdeLastStep sdeLastStepFromName(std::string_view name) {
   TORCH_CHECK(false, "unknown last step '", name, "'; use Mean, Euler or none");
 }
 
-torch::Tensor solveSde(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y, const TimeSchedule& schedule,
-                       const SdeOptions& options, const std::function<torch::Tensor(std::int64_t)>& normals) {
+torch::Tensor solveSde(const VelocityField& v, const torch::Tensor& z, const torch::Tensor& y,
+                       const TimeSchedule& schedule, const SdeOptions& options,
+                       const std::function<torch::Tensor(std::int64_t)>& normals) {
   torch::NoGradGuard no_grad;
   const bool has_last_step = options.last_step != SdeLastStep::kNone;
   const double end = has_last_step ? options.last_step_size : 0;
@@ -63,7 +65,8 @@ torch::Tensor solveSde(const VelocityField& v, const torch::Tensor& z, const tor
   };
   const auto drift = [&](const torch::Tensor& state, double t) {
     const auto v_t = velocity(state, t);
-    return v_t - diffusion(options, t) * scoreFromVelocity(v_t, state, torch::full({state.size(0)}, t, state.options()));
+    return v_t -
+           diffusion(options, t) * scoreFromVelocity(v_t, state, torch::full({state.size(0)}, t, state.options()));
   };
   const auto times = schedule.grid(options.num_steps, end);
   auto state = z;

@@ -23,7 +23,9 @@ torch::Tensor truncatedLogitNormal(const torch::Tensor& u, double mu, double sig
 
 TimeSchedule::TimeSchedule(const base::TimeConfig& config, std::int64_t latent_dim)
     : config_(config),
-      shift_(config.shift > 0 ? config.shift : std::sqrt(static_cast<double>(config.shift_dim > 0 ? config.shift_dim : latent_dim) / config.shift_base)) {
+      shift_(config.shift > 0 ? config.shift
+                              : std::sqrt(static_cast<double>(config.shift_dim > 0 ? config.shift_dim : latent_dim) /
+                                          config.shift_base)) {
   TORCH_CHECK(shift_ >= 1, "time: the shift must be at least 1, got ", shift_, " (latent dimension ", latent_dim,
               ", shift_base ", config.shift_base, "); lower time.shift_base or set time.shift");
   TORCH_CHECK(config.distribution == "uniform" || config.distribution == "logit_normal", "time: unknown distribution '",

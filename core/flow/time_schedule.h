@@ -18,8 +18,8 @@ struct TimePairs {
 /// arXiv:2510.11690; values follow bytetriper/RAE src/stage2/transport).
 class TimeSchedule {
  public:
-  /// latent_dim = C * H * W, replaced by config.shift_dim > 0. config.shift > 0 overrides the computed shift. Throws c10::Error when the shift is below 1 or
-  /// the distribution is unknown.
+  /// latent_dim = C * H * W, replaced by config.shift_dim > 0. config.shift > 0 overrides the computed shift. Throws
+  /// c10::Error when the shift is below 1 or the distribution is unknown.
   TimeSchedule(const base::TimeConfig& config, std::int64_t latent_dim);
   /// Uniform on [0, 0.999] with this shift.
   static TimeSchedule withShift(double shift);

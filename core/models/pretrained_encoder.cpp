@@ -33,24 +33,31 @@ const FamilyNames& namesOf(EncoderFamily family) {
                                          .layers = "vision_model.encoder.layers",
                                          .norm = "vision_model.post_layernorm"};
   switch (family) {
-    case EncoderFamily::kDinov2: return dinov2;
-    case EncoderFamily::kMae: return mae;
-    case EncoderFamily::kSiglip2: return siglip;
+    case EncoderFamily::kDinov2:
+      return dinov2;
+    case EncoderFamily::kMae:
+      return mae;
+    case EncoderFamily::kSiglip2:
+      return siglip;
   }
   TORCH_CHECK(false, "unknown encoder family");
 }
 
 const VitLayerNames& layerNames(const PretrainedEncoderOptions& options) {
   switch (options.family) {
-    case EncoderFamily::kDinov2: return dinov2LayerNames(options.use_swiglu);
-    case EncoderFamily::kMae: return vitMaeLayerNames();
-    case EncoderFamily::kSiglip2: return siglipLayerNames();
+    case EncoderFamily::kDinov2:
+      return dinov2LayerNames(options.use_swiglu);
+    case EncoderFamily::kMae:
+      return vitMaeLayerNames();
+    case EncoderFamily::kSiglip2:
+      return siglipLayerNames();
   }
   TORCH_CHECK(false, "unknown encoder family");
 }
 
 bool startsWithAny(const std::string& name, std::initializer_list<std::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view prefix) { return name.rfind(prefix, 0) == 0; });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](std::string_view prefix) { return name.rfind(prefix, 0) == 0; });
 }
 
 /// Reads keys of one JSON object and remembers the first that is missing or of the wrong type.
@@ -99,7 +106,8 @@ class Reader {
     return found == object_.end() || found->is_null() ? nullptr : &*found;
   }
   void fail(const char* key, const std::string& what, const nlohmann::json& seen) {
-    if (error_.empty()) error_ = std::string("encoder config: ") + key + " " + what + ", found " + seen.dump().substr(0, 60);
+    if (error_.empty())
+      error_ = std::string("encoder config: ") + key + " " + what + ", found " + seen.dump().substr(0, 60);
   }
   const nlohmann::json& object_;
   std::string error_;
@@ -109,16 +117,20 @@ class Reader {
 
 std::string_view toString(EncoderFamily family) {
   switch (family) {
-    case EncoderFamily::kDinov2: return "dinov2";
-    case EncoderFamily::kMae: return "mae";
-    case EncoderFamily::kSiglip2: return "siglip2";
+    case EncoderFamily::kDinov2:
+      return "dinov2";
+    case EncoderFamily::kMae:
+      return "mae";
+    case EncoderFamily::kSiglip2:
+      return "siglip2";
   }
   return "?";
 }
 
 base::Result<PretrainedEncoderOptions> pretrainedEncoderOptions(const nlohmann::json& config) {
   if (!config.is_object()) return base::Error{"encoder config: not a JSON object"};
-  const auto type = config.contains("model_type") && config["model_type"].is_string() ? config["model_type"].get<std::string>() : "";
+  const auto type =
+      config.contains("model_type") && config["model_type"].is_string() ? config["model_type"].get<std::string>() : "";
   PretrainedEncoderOptions options;
   const auto* keys = &config;
   if (type == "dinov2_with_registers") {
@@ -136,7 +148,8 @@ base::Result<PretrainedEncoderOptions> pretrainedEncoderOptions(const nlohmann::
       keys = &config["vision_config"];
     }
   } else {
-    return base::Error{"encoder config: model_type '" + type + "' is not supported; use dinov2_with_registers, vit_mae or siglip"};
+    return base::Error{"encoder config: model_type '" + type +
+                       "' is not supported; use dinov2_with_registers, vit_mae or siglip"};
   }
   Reader reader(*keys);
   reader.integer("hidden_size", options.hidden_size, 1, 1 << 16);
@@ -158,7 +171,8 @@ base::Result<PretrainedEncoderOptions> pretrainedEncoderOptions(const nlohmann::
     options.intermediate_size = static_cast<std::int64_t>(static_cast<double>(options.hidden_size) * mlp_ratio);
     // The gated MLP has two thirds of the width, rounded up to a multiple of 8 (Dinov2WithRegistersSwiGLUFFN).
     if (options.use_swiglu)
-      options.intermediate_size = (static_cast<std::int64_t>(static_cast<double>(options.intermediate_size) * 2 / 3) + 7) / 8 * 8;
+      options.intermediate_size =
+          (static_cast<std::int64_t>(static_cast<double>(options.intermediate_size) * 2 / 3) + 7) / 8 * 8;
   } else {
     options.num_registers = 0;
     reader.integer("intermediate_size", options.intermediate_size, 1, 1 << 18);
@@ -176,8 +190,9 @@ PretrainedEncoderImpl::PretrainedEncoderImpl(const PretrainedEncoderOptions& opt
   const bool has_class_token = !names.class_token.empty();
   if (has_class_token) class_token_ = registerParameterAt(*this, names.class_token, torch::zeros({1, 1, width}));
   if (options.family == EncoderFamily::kDinov2) {
-    registerParameterAt(*this, "embeddings.mask_token", torch::zeros({1, width}));  // in the files; used in pre-training alone
-    register_tokens_ =  // a file without registers has a tensor without rows
+    registerParameterAt(*this, "embeddings.mask_token",
+                        torch::zeros({1, width}));  // in the files; used in pre-training alone
+    register_tokens_ =                              // a file without registers has a tensor without rows
         registerParameterAt(*this, "embeddings.register_tokens", torch::zeros({1, options.num_registers, width}));
   }
   // SigLIP keeps its positions in a table [N, D], the others as one row of a batch [1, N + 1, D].
@@ -234,11 +249,13 @@ torch::Tensor PretrainedEncoderImpl::embed(const torch::Tensor& images) {
 torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
   auto h = embed(images);
   for (auto& layer : layers_) h = layer(h);
-  h = options_.final_norm_affine ? norm_(h) : at::layer_norm(h, {options_.hidden_size}, {}, {}, options_.layer_norm_eps);
+  h = options_.final_norm_affine ? norm_(h)
+                                 : at::layer_norm(h, {options_.hidden_size}, {}, {}, options_.layer_norm_eps);
   return h.slice(1, (class_token_.defined() ? 1 : 0) + options_.num_registers);
 }
 
-std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family, const std::map<std::string, torch::Tensor>& file) {
+std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family,
+                                                    const std::map<std::string, torch::Tensor>& file) {
   const std::string prefix(namesOf(family).prefix);
   // Prefixes under which the same encoder is saved by models with a head, and by the bare model.
   const auto withoutAnyPrefix = [](std::string name) {

@@ -30,7 +30,8 @@ torch::nn::Module& parentOf(torch::nn::Module& root, std::string_view path, std:
 
 }  // namespace detail
 
-torch::Tensor registerParameterAt(torch::nn::Module& root, std::string_view path, const torch::Tensor& value, bool requires_grad) {
+torch::Tensor registerParameterAt(torch::nn::Module& root, std::string_view path, const torch::Tensor& value,
+                                  bool requires_grad) {
   std::string name;
   return detail::parentOf(root, path, name).register_parameter(name, value, requires_grad);
 }
@@ -88,17 +89,21 @@ NamedVitLayerImpl::NamedVitLayerImpl(const VitLayerOptions& options, const VitLa
   TORCH_CHECK(options.num_heads > 0 && width % options.num_heads == 0, "ViT layer: hidden_size ", width,
               " is not a multiple of num_heads ", options.num_heads);
   const auto norm = [&] { return TokenNorm(NormKind::kLayerAffine, width, options.layer_norm_eps); };
-  const auto projection = [&] { return torch::nn::Linear(torch::nn::LinearOptions(width, width).bias(options.qkv_bias)); };
+  const auto projection = [&] {
+    return torch::nn::Linear(torch::nn::LinearOptions(width, width).bias(options.qkv_bias));
+  };
   norm1_ = registerAt(*this, names.norm1, norm());
   query_ = registerAt(*this, names.query, projection());
   key_ = registerAt(*this, names.key, projection());
   value_ = registerAt(*this, names.value, projection());
   attention_out_ = registerAt(*this, names.attention_out, torch::nn::Linear(width, width));
-  if (!names.scale1.empty()) scale1_ = registerParameterAt(*this, names.scale1, torch::full({width}, options.layer_scale));
+  if (!names.scale1.empty())
+    scale1_ = registerParameterAt(*this, names.scale1, torch::full({width}, options.layer_scale));
   norm2_ = registerAt(*this, names.norm2, norm());
   fc1_ = registerAt(*this, names.fc1, torch::nn::Linear(width, options.use_swiglu ? 2 * hidden : hidden));
   fc2_ = registerAt(*this, names.fc2, torch::nn::Linear(hidden, width));
-  if (!names.scale2.empty()) scale2_ = registerParameterAt(*this, names.scale2, torch::full({width}, options.layer_scale));
+  if (!names.scale2.empty())
+    scale2_ = registerParameterAt(*this, names.scale2, torch::full({width}, options.layer_scale));
 }
 
 torch::Tensor NamedVitLayerImpl::forward(const torch::Tensor& x) {

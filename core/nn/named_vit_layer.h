@@ -8,8 +8,8 @@
 
 namespace meanflow::core {
 
-/// Where a layer's parameters lie below it, as dotted state-dict names. Published ViT families share the arithmetic and differ in
-/// these.
+/// Where a layer's parameters lie below it, as dotted state-dict names. Published ViT families share the arithmetic and
+/// differ in these.
 struct VitLayerNames {
   std::string_view norm1, query, key, value, attention_out, norm2;
   std::string_view fc1, fc2;        ///< With use_swiglu: the fused input (weights_in) and the output projection.
@@ -42,7 +42,8 @@ class NamedVitLayerImpl : public torch::nn::Module {
  private:
   VitLayerOptions options_;
   TokenNorm norm1_{nullptr}, norm2_{nullptr};
-  torch::nn::Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, attention_out_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+  torch::nn::Linear query_{nullptr}, key_{nullptr}, value_{nullptr}, attention_out_{nullptr}, fc1_{nullptr},
+      fc2_{nullptr};
   torch::Tensor scale1_, scale2_;
 };
 TORCH_MODULE(NamedVitLayer);
@@ -51,7 +52,8 @@ TORCH_MODULE(NamedVitLayer);
 template <class Module>
 Module registerAt(torch::nn::Module& root, std::string_view path, Module child);
 /// The same for a parameter.
-torch::Tensor registerParameterAt(torch::nn::Module& root, std::string_view path, const torch::Tensor& value, bool requires_grad = true);
+torch::Tensor registerParameterAt(torch::nn::Module& root, std::string_view path, const torch::Tensor& value,
+                                  bool requires_grad = true);
 
 namespace detail {
 /// The module at the path up to its last dot; `name` becomes what follows it.

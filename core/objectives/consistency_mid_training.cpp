@@ -71,7 +71,9 @@ ConsistencyMidTrainingOptions cmtOptions(const base::CmtConfig& config, std::int
           .network_label_dropout = config.label_drop == "independent" ? config.label_dropout : 0};
 }
 
-DrawNeeds ConsistencyMidTraining::trajectoryNeeds() const { return {.labels = options_.label_dropout > 0, .eps = true}; }
+DrawNeeds ConsistencyMidTraining::trajectoryNeeds() const {
+  return {.labels = options_.label_dropout > 0, .eps = true};
+}
 
 DrawNeeds ConsistencyMidTraining::pairNeeds(std::int64_t pair_list_size) const {
   return {.labels = false,
@@ -80,18 +82,24 @@ DrawNeeds ConsistencyMidTraining::pairNeeds(std::int64_t pair_list_size) const {
           .network_label_copies = options_.network_label_dropout > 0 ? 1 : 0};
 }
 
-Trajectories ConsistencyMidTraining::makeTrajectories(const VelocityField& teacher, const torch::Tensor& y, const Draws& draws,
-                                                      std::span<const double> grid) const {
-  return core::makeTrajectories(teacher, draws.eps,
-                                dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes), grid);
+Trajectories ConsistencyMidTraining::makeTrajectories(const VelocityField& teacher, const torch::Tensor& y,
+                                                      const Draws& draws, std::span<const double> grid) const {
+  return core::makeTrajectories(
+      teacher, draws.eps, dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes), grid);
 }
 
-LossTerms ConsistencyMidTraining::evaluate(const FlowMap& student, const Trajectories& trajectories, const Draws& draws) const {
+LossTerms ConsistencyMidTraining::evaluate(const FlowMap& student, const Trajectories& trajectories,
+                                           const Draws& draws) const {
   const auto pairs = selectPairs(trajectories, draws.pair_indices, options_.pair_times);
-  const auto y = dropLabels(pairs.y, draws.network_label_uniforms, options_.network_label_dropout, options_.num_classes);
+  const auto y =
+      dropLabels(pairs.y, draws.network_label_uniforms, options_.network_label_dropout, options_.num_classes);
   const auto err = (student(pairs.z_t, pairs.r, pairs.t, y) - pairs.u_tgt).square();
   const auto loss = err.mean();
-  return {.loss = loss, .err_sq = err.detach().flatten(1).sum(1), .t = pairs.t, .r = pairs.r, .scalars = {{"mse", loss.detach()}}};
+  return {.loss = loss,
+          .err_sq = err.detach().flatten(1).sum(1),
+          .t = pairs.t,
+          .r = pairs.r,
+          .scalars = {{"mse", loss.detach()}}};
 }
 
 }  // namespace meanflow::core

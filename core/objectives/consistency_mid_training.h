@@ -22,7 +22,8 @@ struct Trajectories {
   std::int64_t numPairs() const { return numPoints() * (numPoints() - 1) / 2 * numTrajectories(); }
 };
 
-/// Euler trajectories of the teacher over `grid` (falling, grid.size() - 1 evaluations). eps [M, C, H, W], y [M]. No autograd.
+/// Euler trajectories of the teacher over `grid` (falling, grid.size() - 1 evaluations). eps [M, C, H, W], y [M]. No
+/// autograd.
 Trajectories makeTrajectories(const VelocityField& teacher, const torch::Tensor& eps, const torch::Tensor& y,
                               std::span<const double> grid);
 
@@ -38,15 +39,16 @@ struct SecantPairs {
   torch::Tensor t, r;   ///< [P], in the dtype of z_t.
   torch::Tensor u_tgt;  ///< [P, C, H, W]
   torch::Tensor y;      ///< [P]
-  torch::Tensor i, j;        ///< [P] int64, on the CPU: point numbers of z_t and of the other end, counted from the clean end.
+  torch::Tensor i,
+      j;  ///< [P] int64, on the CPU: point numbers of z_t and of the other end, counted from the clean end.
   torch::Tensor trajectory;  ///< [P] int64, on the CPU.
 };
 
 /// Times that pairs are given, by point number counted from the clean end: [N + 1] float64, rising.
 torch::Tensor pointTimes(const Trajectories& trajectories, PairTimes pair_times);
 
-/// Picks entries of the pair list. Order of the list, counting points from the clean end: i = 1..N outer, j = 0..i-1, then the
-/// trajectory; t belongs to i and r to j. pair_indices [P] int64 in [0, trajectories.numPairs()).
+/// Picks entries of the pair list. Order of the list, counting points from the clean end: i = 1..N outer, j = 0..i-1,
+/// then the trajectory; t belongs to i and r to j. pair_indices [P] int64 in [0, trajectories.numPairs()).
 SecantPairs selectPairs(const Trajectories& trajectories, const torch::Tensor& pair_indices, PairTimes pair_times);
 
 struct ConsistencyMidTrainingOptions {
@@ -57,8 +59,8 @@ struct ConsistencyMidTrainingOptions {
 };
 ConsistencyMidTrainingOptions cmtOptions(const base::CmtConfig& config, std::int64_t num_classes);
 
-/// Consistency mid-training: regresses u(z_t, r, t, y) onto secants of teacher trajectories, mean squared error (numbers follow
-/// sony/mf-rae Transport.training_losses_cmt_v2).
+/// Consistency mid-training: regresses u(z_t, r, t, y) onto secants of teacher trajectories, mean squared error
+/// (numbers follow sony/mf-rae Transport.training_losses_cmt_v2).
 class ConsistencyMidTraining {
  public:
   explicit ConsistencyMidTraining(ConsistencyMidTrainingOptions options) : options_(options) {}

@@ -19,7 +19,8 @@ torch::Tensor pairIndices(std::uint64_t seed, std::span<const std::uint64_t> ind
     const auto words = philox4x32({0, static_cast<std::uint32_t>(Stream::kPairs), static_cast<std::uint32_t>(index),
                                    static_cast<std::uint32_t>(index >> 32)},
                                   {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-    data[n] = static_cast<std::int64_t>((static_cast<std::uint64_t>(words[0]) * static_cast<std::uint64_t>(list_size)) >> 32);
+    data[n] =
+        static_cast<std::int64_t>((static_cast<std::uint64_t>(words[0]) * static_cast<std::uint64_t>(list_size)) >> 32);
   }
   return result;
 }
@@ -44,7 +45,8 @@ Draws drawFor(const DrawNeeds& needs, std::uint64_t seed, std::int64_t step, std
   return draws;
 }
 
-torch::Tensor dropLabels(const torch::Tensor& y, const torch::Tensor& label_uniforms, double rate, std::int64_t null_label) {
+torch::Tensor dropLabels(const torch::Tensor& y, const torch::Tensor& label_uniforms, double rate,
+                         std::int64_t null_label) {
   if (rate <= 0) return y;
   TORCH_CHECK(label_uniforms.defined() && label_uniforms.size(0) == y.size(0),
               "draws: label dropout needs one uniform per label");

@@ -7,8 +7,8 @@
 
 namespace meanflow::core {
 
-/// All randomness of one training step, on the CPU but for `eps`. Members an objective does not need stay undefined; golden cases and replays fill
-/// them with recorded values.
+/// All randomness of one training step, on the CPU but for `eps`. Members an objective does not need stay undefined;
+/// golden cases and replays fill them with recorded values.
 struct Draws {
   torch::Tensor label_uniforms;          ///< [B]; a label becomes the null label where it is below the dropout rate.
   torch::Tensor eps;                     ///< [B, C, H, W] standard normal.
@@ -28,10 +28,10 @@ struct DrawNeeds {
   std::int64_t network_label_copies = 0;  ///< Label uniforms per sample for network_label_uniforms, copy outermost.
 };
 
-/// Draws for the samples at `positions` of the global batch of optimizer step `step`, from the counter-based generator keyed
-/// by (seed, step, position): the global batch's draws do not depend on how it is spread over workers.
-/// sample_shape = [C, H, W]. `eps` is moved to `device`; the short vectors stay on the CPU, so that objectives can look at
-/// times without waiting for a device, and move what they need.
+/// Draws for the samples at `positions` of the global batch of optimizer step `step`, from the counter-based generator
+/// keyed by (seed, step, position): the global batch's draws do not depend on how it is spread over workers.
+/// sample_shape = [C, H, W]. `eps` is moved to `device`; the short vectors stay on the CPU, so that objectives can look
+/// at times without waiting for a device, and move what they need.
 Draws drawFor(const DrawNeeds& needs, std::uint64_t seed, std::int64_t step, std::span<const std::int64_t> positions,
               torch::IntArrayRef sample_shape, const torch::Device& device = torch::kCPU);
 

@@ -37,7 +37,8 @@ LossTerms FlowMatching::evaluate(const VelocityField& v, const torch::Tensor& x,
   const auto t = (is_plain ? schedule_.fromUniforms(draws.time_uniforms)
                            : schedule_.fromUniforms(draws.time_uniforms, interval.begin, interval.end))
                      .to(x.options());
-  return evaluateAt(v, x, draws.eps, t, dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes));
+  return evaluateAt(v, x, draws.eps, t,
+                    dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes));
 }
 
 LossTerms FlowMatching::evaluateAt(const VelocityField& v, const torch::Tensor& x, const torch::Tensor& eps,

@@ -8,8 +8,8 @@
 
 namespace meanflow::core {
 
-/// What an objective reports for one batch. Everything but `loss` is detached and stays on the device: read it on the host
-/// only at reporting steps.
+/// What an objective reports for one batch. Everything but `loss` is detached and stays on the device: read it on the
+/// host only at reporting steps.
 struct LossTerms {
   torch::Tensor loss;    ///< Scalar to differentiate.
   torch::Tensor err_sq;  ///< [B] sum over C, H, W of the squared error.

@@ -45,9 +45,11 @@ DrawNeeds MeanFlow::needs() const {
           .network_label_copies = options_.network_label_dropout > 0 ? 3 : 0};
 }
 
-MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y, const Draws& draws) const {
+MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y,
+                                const Draws& draws) const {
   torch::NoGradGuard no_grad;
-  const auto times = schedule_.pairsFromUniforms(draws.time_uniforms, draws.mask_uniforms, options_.ratio_r_less_than_t);
+  const auto times =
+      schedule_.pairsFromUniforms(draws.time_uniforms, draws.mask_uniforms, options_.ratio_r_less_than_t);
   const auto r = times.r.to(x.options()), t = times.t.to(x.options());
   const auto y_shared = dropLabels(y, draws.label_uniforms, options_.label_dropout, options_.num_classes);
   // Labels of u, u+ and u-.
@@ -67,19 +69,26 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
   target.y = labels[0];
   target.u_tgt = target.w;
 
-  const auto rows = (times.r < times.t).nonzero().flatten().to(x.device());  // found where the draws lie: no wait for the device
+  const auto rows =
+      (times.r < times.t).nonzero().flatten().to(x.device());  // found where the draws lie: no wait for the device
   if (rows.numel() == 0) return target;
   const auto pick = [&rows](const torch::Tensor& tensor) { return tensor.index_select(0, rows); };
   const auto du_dt = transportDerivative(u,
-                                         {.z_t = pick(target.z_t), .w = pick(target.w), .r = pick(r), .t = pick(t),
-                                          .y = pick(labels[0]), .y_plus = pick(labels[1]), .y_minus = pick(labels[2])},
+                                         {.z_t = pick(target.z_t),
+                                          .w = pick(target.w),
+                                          .r = pick(r),
+                                          .t = pick(t),
+                                          .y = pick(labels[0]),
+                                          .y_plus = pick(labels[1]),
+                                          .y_minus = pick(labels[2])},
                                          options_.derivative)
                          .to(x.scalar_type());
   target.u_tgt = target.w.index_add(0, rows, likeImage(pick(t - r)) * du_dt, -1);
   return target;
 }
 
-LossTerms MeanFlow::evaluate(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y, const Draws& draws) const {
+LossTerms MeanFlow::evaluate(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y,
+                             const Draws& draws) const {
   const auto target = this->target(u, x, y, draws);
   const auto err_sq = (u(target.z_t, target.r, target.t, target.y) - target.u_tgt).square().flatten(1).sum(1);
   const auto entries = static_cast<double>(x.numel()) / static_cast<double>(x.size(0));

@@ -14,11 +14,11 @@ struct MeanFlowOptions {
   std::int64_t num_classes = 0;  ///< Also the null label.
   double label_dropout = 0.1;
   double ratio_r_less_than_t = 0.25;
-  double adaptive_p = 1;          ///< Loss weight (L + c)^-p; 0 = plain sum of squares.
+  double adaptive_p = 1;  ///< Loss weight (L + c)^-p; 0 = plain sum of squares.
   double adaptive_c = 1e-3;
   bool adaptive_squared = false;  ///< The released code's L^2 / (L^2 + c)^p instead of L / (L + c)^p.
-  /// > 0: every copy (u, u+, u-) drops its label once more and independently, as the released code's network does in training
-  /// mode (0.1). 0: one drop, shared by all.
+  /// > 0: every copy (u, u+, u-) drops its label once more and independently, as the released code's network does in
+  /// training mode (0.1). 0: one drop, shared by all.
   double network_label_dropout = 0;
   TransportDerivativeOptions derivative = {};
 };
@@ -31,9 +31,10 @@ struct MeanFlowTarget {
   torch::Tensor y;              ///< [B] label of u (after both drops)
 };
 
-/// The MeanFlow identity u = w - (t - r) du/dt as a regression (arXiv:2505.13447). The velocity source makes it MeanFlow
-/// training (data), distillation (teacher) or a mixture; numbers follow sony/mf-rae training_losses_mfd and _mft. u+ and u- are
-/// evaluated without autograd and only for samples with r < t (the others' derivative is multiplied by zero).
+/// The MeanFlow identity u = w - (t - r) du/dt as a regression (arXiv:2505.13447). The velocity source makes it
+/// MeanFlow training (data), distillation (teacher) or a mixture; numbers follow sony/mf-rae training_losses_mfd and
+/// _mft. u+ and u- are evaluated without autograd and only for samples with r < t (the others' derivative is multiplied
+/// by zero).
 class MeanFlow {
  public:
   MeanFlow(MeanFlowOptions options, TimeSchedule schedule, VelocitySource velocity);

@@ -12,9 +12,9 @@
 namespace meanflow::core {
 namespace {
 
-/// Forward-mode level and unfused attention while at least one thread takes a JVP. LibTorch has one level and one set of
-/// attention switches for the whole process, and workers are threads of one process: the first to come sets them, the last
-/// to leave puts them back. Tangents live on the tensors, so sharing the level mixes nothing up.
+/// Forward-mode level and unfused attention while at least one thread takes a JVP. LibTorch has one level and one set
+/// of attention switches for the whole process, and workers are threads of one process: the first to come sets them,
+/// the last to leave puts them back. Tangents live on the tensors, so sharing the level mixes nothing up.
 class ForwardModeScope {
  public:
   ForwardModeScope() {
@@ -79,8 +79,8 @@ torch::Tensor finiteDifference(const FlowMap& u, const TransportPoint& at, const
   const auto ahead = options.clamp_times ? likeImage(t_plus - at.t) * at.w : delta * at.w;
   const auto back = options.clamp_times ? likeImage(at.t - t_minus) * at.w : delta * at.w;
   const auto y_plus = at.y_plus.defined() ? at.y_plus : at.y, y_minus = at.y_minus.defined() ? at.y_minus : at.y;
-  const auto both = u(torch::cat({at.z_t + ahead, at.z_t - back}), torch::cat({at.r, at.r}), torch::cat({t_plus, t_minus}),
-                      torch::cat({y_plus, y_minus}))
+  const auto both = u(torch::cat({at.z_t + ahead, at.z_t - back}), torch::cat({at.r, at.r}),
+                      torch::cat({t_plus, t_minus}), torch::cat({y_plus, y_minus}))
                         .to(at.z_t.scalar_type())
                         .chunk(2);
   if (!options.clamp_times) return (both[0] - both[1]) / (2 * delta);
@@ -90,7 +90,8 @@ torch::Tensor finiteDifference(const FlowMap& u, const TransportPoint& at, const
 
 }  // namespace
 
-torch::Tensor transportDerivative(const FlowMap& u, const TransportPoint& at, const TransportDerivativeOptions& options) {
+torch::Tensor transportDerivative(const FlowMap& u, const TransportPoint& at,
+                                  const TransportDerivativeOptions& options) {
   torch::NoGradGuard no_grad;
   return options.kind == DerivativeKind::kJvp ? jvp(u, at) : finiteDifference(u, at, options);
 }

@@ -10,7 +10,9 @@ namespace meanflow::core {
 VelocitySource VelocitySource::data() { return {Kind::kData, {}, 0}; }
 
 VelocitySource VelocitySource::teacher(VelocityField teacher) {
-  TORCH_CHECK(teacher, "mean_flow: the proxy velocity comes from the teacher, but there is none; set mean_flow.velocity to data");
+  TORCH_CHECK(
+      teacher,
+      "mean_flow: the proxy velocity comes from the teacher, but there is none; set mean_flow.velocity to data");
   return {Kind::kTeacher, std::move(teacher), 1};
 }
 
@@ -30,7 +32,8 @@ VelocitySource VelocitySource::fromConfig(const base::MeanFlowConfig& config, Ve
   if (config.velocity == "data") return data();
   if (config.velocity == "teacher") return VelocitySource::teacher(std::move(teacher));
   if (config.velocity == "self") return self();
-  TORCH_CHECK(config.velocity == "mix", "mean_flow: unknown velocity '", config.velocity, "'; use teacher, data, self or mix");
+  TORCH_CHECK(config.velocity == "mix", "mean_flow: unknown velocity '", config.velocity,
+              "'; use teacher, data, self or mix");
   if (config.eta == 0) return data();
   return mix(config.eta, config.mix_with == "self" ? self() : VelocitySource::teacher(std::move(teacher)));
 }

@@ -19,8 +19,8 @@ class VelocitySource {
   static VelocitySource self();
   /// (1 - eta) v_hat + eta other.
   static VelocitySource mix(double eta, VelocitySource other);
-  /// By configuration. `teacher` (already guided) is only looked at when the configuration needs one; throws c10::Error when
-  /// it is then empty.
+  /// By configuration. `teacher` (already guided) is only looked at when the configuration needs one; throws c10::Error
+  /// when it is then empty.
   static VelocitySource fromConfig(const base::MeanFlowConfig& config, VelocityField teacher);
   static bool needsTeacher(const base::MeanFlowConfig& config);
 

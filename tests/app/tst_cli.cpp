@@ -104,10 +104,14 @@ class TestCli : public QObject {
                                         << QStringList{"teacher.training.lr"};
     QTest::newRow("setting that training cannot run")
         << QStringList{"train", "mf-rae-mfd-256", "--out", "RUN"} << QStringList{"data.flip true", "not supported"};
-    QTest::newRow("configuration without stages") << QStringList{"train", "mf-rae-sample-256", "--out", "RUN"} << QStringList{"stages is empty"};
-    QTest::newRow("cost of a typo") << QStringList{"cost", "demo", "teacher.model.dept=3,2"} << QStringList{"teacher.model.depth"};
-    QTest::newRow("cost of sizes that do not fit") << QStringList{"cost", "imagenet-256", "encoder.input_size=225"} << QStringList{"encoder.input_size"};
-    QTest::newRow("help for no section") << QStringList{"train", "--help-config", "techer"} << QStringList{"techer", "teacher"};
+    QTest::newRow("configuration without stages")
+        << QStringList{"train", "mf-rae-sample-256", "--out", "RUN"} << QStringList{"stages is empty"};
+    QTest::newRow("cost of a typo") << QStringList{"cost", "demo", "teacher.model.dept=3,2"}
+                                    << QStringList{"teacher.model.depth"};
+    QTest::newRow("cost of sizes that do not fit")
+        << QStringList{"cost", "imagenet-256", "encoder.input_size=225"} << QStringList{"encoder.input_size"};
+    QTest::newRow("help for no section") << QStringList{"train", "--help-config", "techer"}
+                                         << QStringList{"techer", "teacher"};
     QTest::newRow("config of nothing") << QStringList{"config"} << QStringList{"presets: demo"};
     QTest::newRow("inspect a folder that is no run")
         << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};
@@ -151,7 +155,8 @@ class TestCli : public QObject {
   void costIsPrintedAsTextAndAsJson() {
     const auto text = call({"cost", "mf-rae-mfd-256", "--throughput", "400", "--gpus", "8"});
     QVERIFY2(text.code == 0, qPrintable(text.err));
-    QVERIFY2(text.out.contains("156.8 + 106.6 = 263.4 against 114.4 + 310.0 = 424.4 GFLOPs, 38 % less"), qPrintable(text.out));
+    QVERIFY2(text.out.contains("156.8 + 106.6 = 263.4 against 114.4 + 310.0 = 424.4 GFLOPs, 38 % less"),
+             qPrintable(text.out));
     const auto json = QJsonDocument::fromJson(call({"cost", "demo", "--json"}).out.toUtf8());
     QCOMPARE(json["stages"].toArray().size(), 5);
     QVERIFY(json["parts"].toArray().at(2).toObject()["parameters"].toDouble() > 1e6);
@@ -159,23 +164,29 @@ class TestCli : public QObject {
 
   void configShowsHowAnOfficialFileWasUnderstood() {
     const auto file = root() / "official.yaml";
-    base::writeFileAtomically(file, "stage_1:\n  target: stage1.RAE\n  params:\n    encoder_cls: MAEwNorm\n    encoder_input_size: 256\n"
-                                    "    encoder_params: {model_name: facebook/vit-mae-base}\n    decoder_config_path: configs/decoder/ViTL\n").value();
+    base::writeFileAtomically(
+        file,
+        "stage_1:\n  target: stage1.RAE\n  params:\n    encoder_cls: MAEwNorm\n    encoder_input_size: 256\n"
+        "    encoder_params: {model_name: facebook/vit-mae-base}\n    decoder_config_path: configs/decoder/ViTL\n")
+        .value();
     const auto name = QString::fromStdString(file.string());
     const auto answer = call({"config", name});
     QVERIFY2(answer.code == 0, qPrintable(answer.err));
-    QVERIFY2(answer.out.contains("stage_1.params.encoder_cls = MAEwNorm (line 4) -> encoder.kind = mae"), qPrintable(answer.out));
+    QVERIFY2(answer.out.contains("stage_1.params.encoder_cls = MAEwNorm (line 4) -> encoder.kind = mae"),
+             qPrintable(answer.out));
     QVERIFY(answer.out.contains("\nencoder:\n  kind: mae\n"));
     // What it prints is a configuration.
     base::writeFileAtomically(root() / "again.yaml", answer.out.toStdString()).value();
     const auto again = call({"config", run("again.yaml"), "--json"});
-    QCOMPARE(QJsonDocument::fromJson(again.out.toUtf8())["config"].toObject()["decoder.model.hidden_size"].toString(), QString("1024"));
+    QCOMPARE(QJsonDocument::fromJson(again.out.toUtf8())["config"].toObject()["decoder.model.hidden_size"].toString(),
+             QString("1024"));
   }
 
   void helpOfTheConfigurationListsKeysWithRangesAndUnits() {
     const auto answer = call({"train", "--help-config", "teacher.training"});
     QVERIFY2(answer.code == 0, qPrintable(answer.err));
-    QVERIFY2(answer.out.contains("teacher.training.steps = 1000  (integer 0 to 1000000000, steps)"), qPrintable(answer.out));
+    QVERIFY2(answer.out.contains("teacher.training.steps = 1000  (integer 0 to 1000000000, steps)"),
+             qPrintable(answer.out));
     QVERIFY(!answer.out.contains("cmt."));
     QVERIFY(call({"train", "--help-config"}).out.contains("cmt.pair_times = solver  (solver | official)"));
   }

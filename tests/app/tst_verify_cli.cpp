@@ -42,7 +42,8 @@ class TestVerifyCli : public QObject {
  private Q_SLOTS:
   void initTestCase() {
     fs::create_directories(root() / "good");
-    for (const char* name : {"lr_schedules", "lightningdit_p1"}) fs::copy(testing::testsFolder() + "/golden/" + name, root() / "good" / name, fs::copy_options::recursive);
+    for (const char* name : {"lr_schedules", "lightningdit_p1"})
+      fs::copy(testing::testsFolder() + "/golden/" + name, root() / "good" / name, fs::copy_options::recursive);
     fs::copy(root() / "good", root() / "mixed", fs::copy_options::recursive);
     fs::create_directories(root() / "mixed" / "new");
     std::ofstream(root() / "mixed" / "new" / "case.json") << R"({"case": "from_the_future"})";
@@ -56,7 +57,9 @@ class TestVerifyCli : public QObject {
     QVERIFY2(answer.code == 0, qPrintable(answer.out + answer.err));
     const auto lines = answer.out.trimmed().split('\n');
     QCOMPARE(lines.size(), 3);
-    QVERIFY2(lines[0].startsWith("PASS") && lines[0].contains("lightningdit_p1") && lines[0].contains("rel ") && lines[0].contains("abs "), qPrintable(lines[0]));
+    QVERIFY2(lines[0].startsWith("PASS") && lines[0].contains("lightningdit_p1") && lines[0].contains("rel ") &&
+                 lines[0].contains("abs "),
+             qPrintable(lines[0]));
     QVERIFY2(lines[1].startsWith("PASS") && lines[1].contains("lr_schedules"), qPrintable(lines[1]));
     QVERIFY2(lines[2].contains("2 cases: 2 passed, 0 failed"), qPrintable(lines[2]));
   }
@@ -86,7 +89,8 @@ class TestVerifyCli : public QObject {
     QCOMPARE(root_object["total"]["fail"].get<int>(), 1);
     QCOMPARE(root_object["cases"][0]["status"].get<std::string>(), std::string("FAIL"));
     QVERIFY(root_object["cases"][0]["error"].get<std::string>().find("weights.safetensors") != std::string::npos);
-    QVERIFY(root_object["cases"][1]["max_rel_error"].is_number() && root_object["cases"][1]["max_abs_error_in"].is_string());
+    QVERIFY(root_object["cases"][1]["max_rel_error"].is_number() &&
+            root_object["cases"][1]["max_abs_error_in"].is_string());
   }
 
   void badUsageExitsWithTwo_data() {

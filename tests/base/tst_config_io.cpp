@@ -26,13 +26,35 @@ bool isGiven(const YamlNode& tree, const std::string& key) {
 }
 /// Settings of published networks, of large data and of image-quality scores: the demo keeps their defaults.
 bool concernsOnlyOthers(const std::string& key) {
-  constexpr const char* kPrefixes[] = {
-      "data.num_", "data.crop", "data.resize_side", "data.flip", "data.loader_threads", "encoder.kind", "encoder.input_size",
-      "encoder.weights", "decoder.intermediate_size", "decoder.weights", "decoder.statistics", "decoder.losses.",
-      "teacher.architecture", "teacher.path", "teacher.prediction", "teacher.loss_weight", "teacher.train_fourier_and_positions",
-      "teacher.weights", "teacher.time.shift_dim", "cmt.label_drop", "cmt.weights", "mean_flow.time_", "mean_flow.weights",
-      "sampling.", "evaluation.every", "evaluation.score_model", "evaluation.data_path", "evaluation.reference",
-      "evaluation.metrics"};
+  constexpr const char* kPrefixes[] = {"data.num_",
+                                       "data.crop",
+                                       "data.resize_side",
+                                       "data.flip",
+                                       "data.loader_threads",
+                                       "encoder.kind",
+                                       "encoder.input_size",
+                                       "encoder.weights",
+                                       "decoder.intermediate_size",
+                                       "decoder.weights",
+                                       "decoder.statistics",
+                                       "decoder.losses.",
+                                       "teacher.architecture",
+                                       "teacher.path",
+                                       "teacher.prediction",
+                                       "teacher.loss_weight",
+                                       "teacher.train_fourier_and_positions",
+                                       "teacher.weights",
+                                       "teacher.time.shift_dim",
+                                       "cmt.label_drop",
+                                       "cmt.weights",
+                                       "mean_flow.time_",
+                                       "mean_flow.weights",
+                                       "sampling.",
+                                       "evaluation.every",
+                                       "evaluation.score_model",
+                                       "evaluation.data_path",
+                                       "evaluation.reference",
+                                       "evaluation.metrics"};
   for (const char* prefix : kPrefixes)
     if (key.starts_with(prefix)) return true;
   for (const char* suffix : {".training.accumulation", ".training.decay_end_step", ".training.warmup_from_zero"})
@@ -62,9 +84,9 @@ class TestConfigIo : public QObject {
     QVERIFY(text.starts_with("seed: 0\ndevice: auto\n"));
     VERIFY_HAS(text, "teacher:\n  architecture: ddt\n  model:\n    patch_size: 1\n    hidden_size: [1152, 2048]\n");
     VERIFY_HAS(text, "encoder:\n  kind: trained\n  model:\n    patch_size: 16\n");
-    VERIFY_HAS(
-        text,
-        "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  label_drop: shared\n  weights: \"\"\n  training:\n    steps: 1000\n");
+    VERIFY_HAS(text,
+               "  guidance:\n    scale: 1\n    t_min: 0\n    t_max: 1\n  label_dropout: 0.1\n  label_drop: shared\n  "
+               "weights: \"\"\n  training:\n    steps: 1000\n");
   }
   void scientificNotationAndBothBooleanSpellingsAreUnderstood() {
     const auto config = parseConfig(
@@ -172,8 +194,8 @@ class TestConfigIo : public QObject {
       const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
       const auto demo = loadConfig(name);
       QVERIFY2(demo.ok(), demo.ok() ? "" : demo.error().message.c_str());
-      // What the recipe stands on: most samples with r < t, distillation far gentler than mid-training, and one guidance for
-      // all who look at the teacher.
+      // What the recipe stands on: most samples with r < t, distillation far gentler than mid-training, and one
+      // guidance for all who look at the teacher.
       QCOMPARE(demo->mean_flow.ratio_r_less_than_t, 0.75);
       QVERIFY(demo->mean_flow.training.lr * 10 < demo->cmt.training.lr);
       for (const auto& guidance : {demo->mean_flow.guidance, demo->evaluation.guidance}) {
@@ -184,10 +206,10 @@ class TestConfigIo : public QObject {
       QCOMPARE(demo->teacher.time.shift, 3.0);
       QCOMPARE(demo->teacher.model.num_heads, (std::vector<std::int64_t>{4, 4}));
       QCOMPARE(demo->stages.back(), std::string("report"));
-      // Moving a default must leave the demo unchanged: it gives every key but those of settings it has nothing to do with.
+      // Moving a default must leave the demo unchanged: it gives every key but those of settings it has nothing to do
+      // with.
       const auto tree = parseYaml(text, name).value();
-      for (const auto& doc : schema())
-        QVERIFY2(isGiven(tree, doc.key) || concernsOnlyOthers(doc.key), doc.key.c_str());
+      for (const auto& doc : schema()) QVERIFY2(isGiven(tree, doc.key) || concernsOnlyOthers(doc.key), doc.key.c_str());
     }
   }
   void unknownPresetListsTheKnownOnes() {

@@ -243,7 +243,8 @@ class TestFormats : public QObject {
       QCOMPARE((*source)->format(), std::string("safetensors"));
     }
     put(path("bomb.safetensors"), withLength("{}", "", std::int64_t{1} << 40));
-    VERIFY_HAS(openTensorFile(path("bomb.safetensors")).error().message, "bomb.safetensors: not a safetensors file: a header of 1099511627776 bytes");
+    VERIFY_HAS(openTensorFile(path("bomb.safetensors")).error().message,
+               "bomb.safetensors: not a safetensors file: a header of 1099511627776 bytes");
     put(path("short.safetensors"), "abc");
     VERIFY_HAS(openTensorFile(path("short.safetensors")).error().message, "not a safetensors file (3 bytes)");
   }

@@ -59,7 +59,8 @@ constexpr const char* kAutoencoder = R"(stage_1:
     decoder_config_path: 'configs/decoder/ViTXL'
     noise_tau: 0.
 )";
-const std::string kNetwork = "stage_2:\n  target: stage2.models.DDT.DiTwDDTHead\n  params: {input_size: 16, in_channels: 768}\n";
+const std::string kNetwork =
+    "stage_2:\n  target: stage2.models.DDT.DiTwDDTHead\n  params: {input_size: 16, in_channels: 768}\n";
 
 /// Keys whose value must arrive as it is, whatever the file: ours, with %1 for the stage that the file trains.
 struct SameValue {
@@ -109,13 +110,17 @@ constexpr SameValue kSameValues[] = {
     {"gan.disc.optimizer.lr", "decoder.losses.discriminator.lr"},
 };
 /// Only where the released code builds what the section says: not in the CMT and MeanFlow trainers.
-constexpr SameValue kNetworkValues[] = {
-    {"stage_2.params.hidden_size", "teacher.model.hidden_size"},   {"stage_2.params.depth", "teacher.model.depth"},
-    {"stage_2.params.num_heads", "teacher.model.num_heads"},       {"stage_2.params.mlp_ratio", "teacher.model.mlp_ratio"},
-    {"stage_2.params.patch_size", "teacher.model.patch_size"},     {"stage_2.params.use_qknorm", "teacher.model.use_qknorm"},
-    {"stage_2.params.use_swiglu", "teacher.model.use_swiglu"},     {"stage_2.params.use_rope", "teacher.model.use_rope"},
-    {"stage_2.params.use_rmsnorm", "teacher.model.use_rmsnorm"},   {"stage_2.params.use_pos_embed", "teacher.model.use_pos_embed"},
-    {"stage_2.params.class_dropout_prob", "teacher.label_dropout"}};
+constexpr SameValue kNetworkValues[] = {{"stage_2.params.hidden_size", "teacher.model.hidden_size"},
+                                        {"stage_2.params.depth", "teacher.model.depth"},
+                                        {"stage_2.params.num_heads", "teacher.model.num_heads"},
+                                        {"stage_2.params.mlp_ratio", "teacher.model.mlp_ratio"},
+                                        {"stage_2.params.patch_size", "teacher.model.patch_size"},
+                                        {"stage_2.params.use_qknorm", "teacher.model.use_qknorm"},
+                                        {"stage_2.params.use_swiglu", "teacher.model.use_swiglu"},
+                                        {"stage_2.params.use_rope", "teacher.model.use_rope"},
+                                        {"stage_2.params.use_rmsnorm", "teacher.model.use_rmsnorm"},
+                                        {"stage_2.params.use_pos_embed", "teacher.model.use_pos_embed"},
+                                        {"stage_2.params.class_dropout_prob", "teacher.label_dropout"}};
 
 /// An official value in our spelling.
 std::string spelled(const Json& value) {
@@ -124,7 +129,9 @@ std::string spelled(const Json& value) {
     config.data.path = value.get<std::string>();
     return getValue(config, "data.path").value();
   }
-  if (value.is_array()) return "[" + std::to_string(value[0].get<std::int64_t>()) + ", " + std::to_string(value[1].get<std::int64_t>()) + "]";
+  if (value.is_array())
+    return "[" + std::to_string(value[0].get<std::int64_t>()) + ", " + std::to_string(value[1].get<std::int64_t>()) +
+           "]";
   if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
   RunConfig config;
   config.evaluation.guidance.scale = value.get<double>();
@@ -164,13 +171,15 @@ class TestOfficialConfig : public QObject {
       auto key = QString(same.ours).replace("%1", QString::fromStdString(stage)).toStdString();
       const auto ours = getValue(*preset, key);
       QVERIFY2(ours.ok(), key.c_str());
-      QVERIFY2(*ours == spelled(values.at(same.official)), (key + " = " + *ours + ", official " + values.at(same.official).dump()).c_str());
+      QVERIFY2(*ours == spelled(values.at(same.official)),
+               (key + " = " + *ours + ", official " + values.at(same.official).dump()).c_str());
     };
     for (const auto& same : kSameValues) compare(same);
     if (stage != "cmt" && stage != "mean_flow")
       for (const auto& same : kNetworkValues) compare(same);
     else
-      QCOMPARE(preset->teacher.model.hidden_size, (std::vector<std::int64_t>{1152, 2048}));  // what the released trainers build
+      QCOMPARE(preset->teacher.model.hidden_size,
+               (std::vector<std::int64_t>{1152, 2048}));  // what the released trainers build
   }
 
   void theReportNamesEveryKeyOfTheFile() {
@@ -179,10 +188,12 @@ class TestOfficialConfig : public QObject {
       std::set<std::string> named;
       for (const auto& mapping : official.mappings) {
         named.insert(mapping.official_key);
-        QVERIFY2(!mapping.key.empty() || !mapping.note.empty(), mapping.official_key.c_str());  // nothing is ignored without a reason
+        QVERIFY2(!mapping.key.empty() || !mapping.note.empty(),
+                 mapping.official_key.c_str());  // nothing is ignored without a reason
       }
       for (const auto& [key, value] : entry.at("values").items())
-        if (!value.is_null()) QVERIFY2(named.contains(key), (entry.at("preset").get<std::string>() + ": " + key).c_str());
+        if (!value.is_null())
+          QVERIFY2(named.contains(key), (entry.at("preset").get<std::string>() + ": " + key).c_str());
       VERIFY_HAS(mappingText(official), "stage_1.params.encoder_cls = ");
     }
   }
@@ -198,25 +209,30 @@ class TestOfficialConfig : public QObject {
   }
 
   void oneTrainingReadsTheSameInBothDialects() {
-    const std::string flat = "training: {epochs: 8, global_batch_size: 1024, base_lr: 1e-4, final_lr: 1e-5, decay_start_epoch: 2, "
-                             "decay_end_epoch: 4, ckpt_every: 2502, log_every: 7}\n";
-    const std::string sections = "training:\n  epochs: 8\n  global_batch_size: 1024\n  log_interval: 7\n  checkpoint_interval: 2\n"
-                                 "  sample_every: 10000\n  optimizer: {lr: 1.0e-4, betas: [0.9, 0.95]}\n"
-                                 "  scheduler: {type: linear, warmup_epochs: 2, decay_end_epoch: 4, final_lr: 1e-5}\n";
+    const std::string flat =
+        "training: {epochs: 8, global_batch_size: 1024, base_lr: 1e-4, final_lr: 1e-5, decay_start_epoch: 2, "
+        "decay_end_epoch: 4, ckpt_every: 2502, log_every: 7}\n";
+    const std::string sections =
+        "training:\n  epochs: 8\n  global_batch_size: 1024\n  log_interval: 7\n  checkpoint_interval: 2\n"
+        "  sample_every: 10000\n  optimizer: {lr: 1.0e-4, betas: [0.9, 0.95]}\n"
+        "  scheduler: {type: linear, warmup_epochs: 2, decay_end_epoch: 4, final_lr: 1e-5}\n";
     const auto a = convert(kAutoencoder + kNetwork + flat, "x.yaml", {.overrides = {"stages=[teacher]"}});
     const auto b = convert(kAutoencoder + kNetwork + sections, "x.yaml");
     QVERIFY2(a.ok(), a.ok() ? "" : a.error().message.c_str());
     QVERIFY2(b.ok(), b.ok() ? "" : b.error().message.c_str());
     QCOMPARE(a->dialect, std::string("mf-rae"));
     QCOMPARE(b->dialect, std::string("RAE"));
-    for (const auto& d : difference(a->config, b->config)) QVERIFY2(false, (d.key + ": " + d.a + " and " + d.b).c_str());
+    for (const auto& d : difference(a->config, b->config))
+      QVERIFY2(false, (d.key + ": " + d.a + " and " + d.b).c_str());
     QCOMPARE(a->config.teacher.training.warmup_steps, std::int64_t{2502});
     QCOMPARE(a->config.teacher.training.warmup_from_zero, false);
   }
 
   void intervalsOfGuidanceMayBeDashed() {
     for (const std::string dash : {"-", "_"}) {
-      const auto official = convert(kAutoencoder + kNetwork + "guidance: {method: cfg, scale: 2, t" + dash + "min: 0.1, t" + dash + "max: 0.7}\n", "s.yaml");
+      const auto official = convert(
+          kAutoencoder + kNetwork + "guidance: {method: cfg, scale: 2, t" + dash + "min: 0.1, t" + dash + "max: 0.7}\n",
+          "s.yaml");
       QVERIFY2(official.ok(), official.ok() ? "" : official.error().message.c_str());
       QCOMPARE(official->config.sampling.guidance.t_min, 0.1);
       QCOMPARE(official->config.sampling.guidance.t_max, 0.7);
@@ -225,8 +241,10 @@ class TestOfficialConfig : public QObject {
   }
 
   void loadConfigTakesAnOfficialFileAndOverrides() {
-    const auto config = parseConfig(kAutoencoder + kNetwork + "training: {global_batch_size: 8, grad_accum_steps: 2}\nsampler: {params: {num_steps: 16}}\n",
-                                    "my.yaml", {"stages=[cmt]", "cmt.training.steps=77"});
+    const auto config =
+        parseConfig(kAutoencoder + kNetwork +
+                        "training: {global_batch_size: 8, grad_accum_steps: 2}\nsampler: {params: {num_steps: 16}}\n",
+                    "my.yaml", {"stages=[cmt]", "cmt.training.steps=77"});
     QVERIFY2(config.ok(), config.ok() ? "" : config.error().message.c_str());
     QCOMPARE(config->cmt.euler_steps, std::int64_t{15});
     QCOMPARE(config->cmt.training.steps, std::int64_t{77});
@@ -236,13 +254,19 @@ class TestOfficialConfig : public QObject {
   void mistakesNameTheLineAndTheNearestKey() {
     const std::string base = kAutoencoder;  // 9 lines
     VERIFY_HAS(errorOf(base + kNetwork + "training:\n  base_lr: 1e-4\n  emma_decay: 0.9\n"),
-               "configs/cmt/x.yaml:15: training.emma_decay: unknown key of an official configuration; did you mean 'training.ema_decay'?");
+               "configs/cmt/x.yaml:15: training.emma_decay: unknown key of an official configuration; did you mean "
+               "'training.ema_decay'?");
     VERIFY_HAS(errorOf(base + kNetwork + "trainning: {base_lr: 1e-4}\n"), "did you mean 'training'?");
-    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  epochs: many\n"), "x.yaml:14: training.epochs: expected a number, got 'many'");
-    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  ema_decay: 7\n"), "x.yaml:14: training.ema_decay: expected a value from 0 to");
-    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  epochs: 1\n  epochs: 2\n"), "x.yaml:15: training.epochs: duplicate key, first given in line 14");
-    VERIFY_HAS(errorOf(base + kNetwork + "transport: {params: {path_type: Lineal}}\n"), "expected one of Linear, GVP, VP, got 'Lineal'");
-    VERIFY_HAS(errorOf(base + kNetwork + "transport: {params: {time_dist_type: lognormal}}\n"), "expected uniform or logit-normal_MU_SIGMA");
+    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  epochs: many\n"),
+               "x.yaml:14: training.epochs: expected a number, got 'many'");
+    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  ema_decay: 7\n"),
+               "x.yaml:14: training.ema_decay: expected a value from 0 to");
+    VERIFY_HAS(errorOf(base + kNetwork + "training:\n  epochs: 1\n  epochs: 2\n"),
+               "x.yaml:15: training.epochs: duplicate key, first given in line 14");
+    VERIFY_HAS(errorOf(base + kNetwork + "transport: {params: {path_type: Lineal}}\n"),
+               "expected one of Linear, GVP, VP, got 'Lineal'");
+    VERIFY_HAS(errorOf(base + kNetwork + "transport: {params: {time_dist_type: lognormal}}\n"),
+               "expected uniform or logit-normal_MU_SIGMA");
     VERIFY_HAS(errorOf(base + kNetwork + "sampler: {params: {reverse: true}}\n"), "sampler.params.reverse: only false");
     VERIFY_HAS(errorOf(kNetwork), "stage_1 is missing");
     VERIFY_HAS(errorOf(base + "seed: 3\n"), "x.yaml:10: seed: is a key of this program in an official configuration");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One executable a layer runs many Qt Test classes: `STUDIO_TEST(TestFoo)` at the end of tst_foo.cpp registers the class
-// under its file's stem, and `tests_core foo` runs it.
+// One executable a layer runs many Qt Test classes: `STUDIO_TEST(TestFoo)` at the end of tst_foo.cpp registers the
+// class under its file's stem, and `tests_core foo` runs it.
 #pragma once
 #include <QObject>
 #include <QTest>
@@ -21,6 +21,6 @@ std::string testsFolder();
 
 }  // namespace meanflow::testing
 
-#define STUDIO_TEST(Class)                                                                                            \
-  static const bool kRegistered##Class =                                                                              \
+#define STUDIO_TEST(Class)               \
+  static const bool kRegistered##Class = \
       ::meanflow::testing::registerTest(__FILE__, [] { return std::unique_ptr<QObject>(std::make_unique<Class>()); });

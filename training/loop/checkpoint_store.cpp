@@ -19,12 +19,9 @@ core::TensorMap asMap(const NamedTensors& tensors) { return {tensors.begin(), te
 NamedTensors asList(const core::TensorMap& tensors) { return {tensors.begin(), tensors.end()}; }
 
 std::string toJson(const StageProgress& p) {
-  return nlohmann::ordered_json{{"format_version", kFormatVersion},
-                                {"step", p.step},
-                                {"total_steps", p.total_steps},
-                                {"images_seen", p.images_seen},
-                                {"wall_seconds", p.wall_seconds},
-                                {"cpu_seconds", p.cpu_seconds},
+  return nlohmann::ordered_json{{"format_version", kFormatVersion}, {"step", p.step},
+                                {"total_steps", p.total_steps},     {"images_seen", p.images_seen},
+                                {"wall_seconds", p.wall_seconds},   {"cpu_seconds", p.cpu_seconds},
                                 {"verified_finite", true}}
       .dump(2);
 }
@@ -56,7 +53,8 @@ base::Result<void> restore(const fs::path& folder, const TrainingState& state) {
   const auto optimizer = core::loadTensors((folder / "optimizer.safetensors").string());
   if (!optimizer) return optimizer.error();
   if (const auto loaded = core::loadInto(state.module, *model, core::Strictness::kExact); !loaded) {
-    return base::Error{(folder / "model.safetensors").string() + " does not fit the configured network: " + loaded.error().message};
+    return base::Error{(folder / "model.safetensors").string() +
+                       " does not fit the configured network: " + loaded.error().message};
   }
   if (const auto loaded = state.ema.load(asList(*ema)); !loaded)
     return base::Error{(folder / "ema.safetensors").string() + ": " + loaded.error().message};
@@ -80,9 +78,10 @@ base::Result<CheckpointStore::Saved> CheckpointStore::save(const TrainingState& 
                                       {"optimiser moment", optimizer}}) {
     const std::string bad = firstNonFinite(tensors);
     if (!bad.empty())
-      return base::Error{stage_ + " step " + std::to_string(progress.step) + ": no checkpoint was written, because the " + what + " " + bad +
-                             " is not finite; the last healthy checkpoint is kept. Go back to it with a lower learning rate",
-                         base::ErrorKind::kDiverged};
+      return base::Error{
+          stage_ + " step " + std::to_string(progress.step) + ": no checkpoint was written, because the " + what + " " +
+              bad + " is not finite; the last healthy checkpoint is kept. Go back to it with a lower learning rate",
+          base::ErrorKind::kDiverged};
   }
   const fs::path target = folder_.checkpoint(stage_, progress.step);
   std::error_code failed;
@@ -96,9 +95,11 @@ base::Result<CheckpointStore::Saved> CheckpointStore::save(const TrainingState& 
                                       {"optimizer.safetensors", asMap(optimizer)}}) {
     if (auto written = core::saveTensors((folder / name).string(), tensors); !written) return written.error();
   }
-  if (auto written = base::writeFileAtomically(folder / "state.json", toJson(progress)); !written) return written.error();
+  if (auto written = base::writeFileAtomically(folder / "state.json", toJson(progress)); !written)
+    return written.error();
   Saved saved;
-  for (const auto& entry : fs::directory_iterator(folder, failed)) saved.bytes += static_cast<std::int64_t>(entry.file_size(failed));
+  for (const auto& entry : fs::directory_iterator(folder, failed))
+    saved.bytes += static_cast<std::int64_t>(entry.file_size(failed));
   if (auto committed = writing->commit(); !committed) return committed.error();
 
   if (keep > 0) {
@@ -110,7 +111,8 @@ base::Result<CheckpointStore::Saved> CheckpointStore::save(const TrainingState& 
   return saved;
 }
 
-std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState& state, std::vector<std::string>& warnings) const {
+std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState& state,
+                                                            std::vector<std::string>& warnings) const {
   auto entries = folder_.listCheckpoints(stage_);
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     const auto progress = readProgress(entry->path / "state.json");
@@ -120,8 +122,8 @@ std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState&
   }
   // Training from the start over what is there would throw it away.
   if (!entries.empty())
-    throw std::runtime_error("no checkpoint of stage " + stage_ + " can be read (" + warnings.back() + "); to train the stage again, move " +
-                             folder_.checkpoints(stage_).string() + " away");
+    throw std::runtime_error("no checkpoint of stage " + stage_ + " can be read (" + warnings.back() +
+                             "); to train the stage again, move " + folder_.checkpoints(stage_).string() + " away");
   return std::nullopt;
 }
 

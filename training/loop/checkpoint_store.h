@@ -12,10 +12,10 @@ namespace meanflow::training {
 
 /// What state.json of a checkpoint says beside the tensors.
 struct StageProgress {
-  std::int64_t step = 0;         ///< Optimizer steps done.
+  std::int64_t step = 0;  ///< Optimizer steps done.
   std::int64_t total_steps = 0;
   std::int64_t images_seen = 0;
-  double wall_seconds = 0;       ///< Training time of this stage over all processes, without pauses.
+  double wall_seconds = 0;  ///< Training time of this stage over all processes, without pauses.
   double cpu_seconds = 0;
   bool isFinished() const { return total_steps >= 0 && step >= total_steps; }
 };
@@ -27,19 +27,24 @@ struct TrainingState {
   AdamW& optimizer;
 };
 
-/// STAGE/checkpoints/step_N/{model,ema,optimizer}.safetensors + state.json under the official tensor names. A checkpoint is
-/// written aside, flushed and renamed; only one whose weights, averages and moments are all finite is written at all.
+/// STAGE/checkpoints/step_N/{model,ema,optimizer}.safetensors + state.json under the official tensor names. A
+/// checkpoint is written aside, flushed and renamed; only one whose weights, averages and moments are all finite is
+/// written at all.
 class CheckpointStore {
  public:
   CheckpointStore(const base::RunFolder& folder, std::string stage);
 
-  /// Writes a checkpoint and lets go of old ones beyond `keep` (0 = keep all; the newest always stays). Returns its folder
-  /// and size. Errors name the file (disk full, no permission) or the non-finite tensor.
-  struct Saved { std::string relative_path; std::int64_t bytes = 0; double seconds = 0; };
+  /// Writes a checkpoint and lets go of old ones beyond `keep` (0 = keep all; the newest always stays). Returns its
+  /// folder and size. Errors name the file (disk full, no permission) or the non-finite tensor.
+  struct Saved {
+    std::string relative_path;
+    std::int64_t bytes = 0;
+    double seconds = 0;
+  };
   base::Result<Saved> save(const TrainingState& state, const StageProgress& progress, std::int64_t keep) const;
 
-  /// Restores the newest readable checkpoint. A damaged one is skipped with a line in `warnings`, the one before is taken.
-  /// nullopt when there is none; throws std::runtime_error when there are some and none can be read.
+  /// Restores the newest readable checkpoint. A damaged one is skipped with a line in `warnings`, the one before is
+  /// taken. nullopt when there is none; throws std::runtime_error when there are some and none can be read.
   std::optional<StageProgress> restoreNewest(const TrainingState& state, std::vector<std::string>& warnings) const;
 
   /// state.json of the newest readable checkpoint.

@@ -13,11 +13,12 @@ namespace meanflow::training {
 /// global batch before backward, so the sum is the gradient of the global mean.
 class GradientReducer {
  public:
-  /// `parameters`: the trainable ones, in the same order on every rank. `num_scalars`: length of what reduce() is given.
+  /// `parameters`: the trainable ones, in the same order on every rank. `num_scalars`: length of what reduce() is
+  /// given.
   GradientReducer(std::vector<torch::Tensor> parameters, std::int64_t num_scalars);
 
-  /// Replaces every parameter's gradient and every scalar (float32 precision) by its sum over ranks. A parameter without
-  /// a gradient on any rank gets zeros.
+  /// Replaces every parameter's gradient and every scalar (float32 precision) by its sum over ranks. A parameter
+  /// without a gradient on any rank gets zeros.
   void reduce(const Worker& worker, std::span<double> scalars);
 
  private:

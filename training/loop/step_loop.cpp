@@ -45,8 +45,8 @@ bool isLiveSetting(const std::string& key) {
   const auto at = key.find(".training.");
   if (at == std::string::npos) return false;
   const std::string name = key.substr(at + 10);
-  for (const char* live : {"steps", "lr", "final_lr", "schedule", "warmup_steps", "clip_grad", "ema_decay", "log_every", "checkpoint_every",
-                           "keep_checkpoints", "sample_every"})
+  for (const char* live : {"steps", "lr", "final_lr", "schedule", "warmup_steps", "clip_grad", "ema_decay", "log_every",
+                           "checkpoint_every", "keep_checkpoints", "sample_every"})
     if (name == live) return true;
   return false;
 }
@@ -75,7 +75,8 @@ class StageLoop {
     clock_.start(progress_);  // preparations such as a bank of trajectories are part of the stage's cost
     task_.begin(progress_.step);
     // What was asked for while data and networks were prepared holds before the first step, a pause above all.
-    for (auto control = agree(&RunContext::pollControl); control != Control::kContinue; control = agree(&RunContext::pollControl))
+    for (auto control = agree(&RunContext::pollControl); control != Control::kContinue;
+         control = agree(&RunContext::pollControl))
       obey(control, reporter);
     while (progress_.step < settings().steps) {
       reporter.begin();
@@ -108,8 +109,8 @@ class StageLoop {
     shareStart();
   }
 
-  /// Every rank starts from the leader's weights, whatever its own start was: averaged gradients of different networks teach
-  /// nothing.
+  /// Every rank starts from the leader's weights, whatever its own start was: averaged gradients of different networks
+  /// teach nothing.
   void shareStart() {
     if (worker_.size() == 1) return;
     const torch::NoGradGuard no_grad;
@@ -146,7 +147,8 @@ class StageLoop {
 
     // The averaged gradient is the same on every rank, so every rank takes the same decision.
     const double grad_norm = clipGradNorm(parameters_, settings().clip_grad).item<double>();
-    if (!std::isfinite(grad_norm) || !std::isfinite(scalars.front())) throw Diverged(describeDivergence(k + 1, scalars.front(), grad_norm));
+    if (!std::isfinite(grad_norm) || !std::isfinite(scalars.front()))
+      throw Diverged(describeDivergence(k + 1, scalars.front(), grad_norm));
     optimizer_.step(lr);
     ema_.update(settings().ema_decay);
 
@@ -179,10 +181,11 @@ class StageLoop {
     return scalars;
   }
 
-  /// What is differentiated may be weighted beyond recognition (MeanFlow's adaptive weight holds it near 1): where an objective
-  /// gives its mean squared error, that is the `loss` people see, and the other is the `objective`.
+  /// What is differentiated may be weighted beyond recognition (MeanFlow's adaptive weight holds it near 1): where an
+  /// objective gives its mean squared error, that is the `loss` people see, and the other is the `objective`.
   void nameScalars(const core::LossTerms& terms) {
-    const bool has_mse = std::any_of(terms.scalars.begin(), terms.scalars.end(), [](const auto& scalar) { return scalar.first == "mse"; });
+    const bool has_mse = std::any_of(terms.scalars.begin(), terms.scalars.end(),
+                                     [](const auto& scalar) { return scalar.first == "mse"; });
     scalar_names_.push_back(has_mse ? "objective" : "loss");
     for (const auto& [name, value] : terms.scalars) scalar_names_.push_back(name == "mse" ? "loss" : name);
   }
@@ -195,9 +198,9 @@ class StageLoop {
     return task_.name() + " diverged at step " + std::to_string(step) + ": loss " + std::to_string(loss) +
            ", gradient norm " + std::to_string(grad_norm) +
            (where.empty() ? std::string() : ", first non-finite gradient in " + where) +
-           "; the weights are still those of step " + std::to_string(step - 1) +
-           ". Lower " + task_.name() + ".training.lr or clip_grad, or train " +
-           (task_.name() == "mean_flow" ? "the cmt stage longer" : "in fp32") + ", and start again: it resumes from the last checkpoint";
+           "; the weights are still those of step " + std::to_string(step - 1) + ". Lower " + task_.name() +
+           ".training.lr or clip_grad, or train " + (task_.name() == "mean_flow" ? "the cmt stage longer" : "in fp32") +
+           ", and start again: it resumes from the last checkpoint";
   }
 
   void save() {
@@ -206,7 +209,8 @@ class StageLoop {
     const auto saved = store_.save(state(), progress_, settings().keep_checkpoints);
     if (!saved && saved.error().kind == base::ErrorKind::kDiverged) throw Diverged(saved.error().message);
     if (!saved) throw std::runtime_error(saved.error().message);
-    run_.publish(base::CheckpointSaved{task_.name(), progress_.step, saved->relative_path, saved->bytes, saved->seconds});
+    run_.publish(
+        base::CheckpointSaved{task_.name(), progress_.step, saved->relative_path, saved->bytes, saved->seconds});
   }
 
   /// The leader's decision, made by `decide`, on every rank.
@@ -219,8 +223,10 @@ class StageLoop {
   void obey(Control control, StepReporter& reporter) {
     if (control == Control::kPause) control = pause(reporter);
     switch (control) {
-      case Control::kSaveNow: return save();
-      case Control::kChangeSetting: return changeSetting(reporter);
+      case Control::kSaveNow:
+        return save();
+      case Control::kChangeSetting:
+        return changeSetting(reporter);
       case Control::kStopAndSave:
         if (worker_.isLeader()) run_.setState(base::RunState::kStopping);
         save();
@@ -230,12 +236,13 @@ class StageLoop {
         if (worker_.isLeader()) run_.setState(base::RunState::kStopping);
         worker_.barrier();
         throw RunInterrupted{false};
-      default: return;
+      default:
+        return;
     }
   }
 
-  /// Holds at the step boundary with everything resident. The leader's decisions reach the other ranks by broadcasts, which also
-  /// keep their collectives from timing out.
+  /// Holds at the step boundary with everything resident. The leader's decisions reach the other ranks by broadcasts,
+  /// which also keep their collectives from timing out.
   Control pause(StepReporter& reporter) {
     clock_.stop(progress_);
     if (worker_.isLeader()) run_.setState(base::RunState::kPaused);
@@ -266,13 +273,16 @@ class StageLoop {
     change.value = broadcastText(worker_, change.value);
     const auto old_value = base::getValue(config_, change.key);
     const bool is_live = isLiveSetting(change.key);
-    const auto applied = !old_value ? base::Result<void>(old_value.error())
-                         : is_live  ? base::setValue(config_, change.key, change.value)
-                                    : base::Result<void>(base::Error{change.key + " cannot change while the run is going; stop it and start it with " +
-                                                                     change.key + "=" + change.value});
+    const auto applied =
+        !old_value ? base::Result<void>(old_value.error())
+        : is_live  ? base::setValue(config_, change.key, change.value)
+                   : base::Result<void>(base::Error{change.key +
+                                                   " cannot change while the run is going; stop it and start it with " +
+                                                   change.key + "=" + change.value});
     if (!worker_.isLeader()) return;
     if (!applied) return run_.log("error", applied.error().message);
-    if (const auto written = base::writeFileAtomically(run_.folder().config(), base::toYaml(config_)); !written) run_.log("error", written.error().message);
+    if (const auto written = base::writeFileAtomically(run_.folder().config(), base::toYaml(config_)); !written)
+      run_.log("error", written.error().message);
     run_.publish(base::SettingChanged{task_.name(), progress_.step, change.key, *old_value, change.value});
   }
 
@@ -292,7 +302,8 @@ class StageLoop {
     }
     void update(StageProgress& progress) const {
       if (!is_running_) return;
-      progress.wall_seconds = wall_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start_).count();
+      progress.wall_seconds =
+          wall_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start_).count();
       progress.cpu_seconds = cpu_before_ + core::processCpuSeconds() - cpu_start_;
     }
 

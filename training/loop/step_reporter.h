@@ -10,9 +10,9 @@
 
 namespace meanflow::training {
 
-/// Gathers what happens between two reporting steps of a stage and words it as StepCompleted events. Losses are means over
-/// the window, the gradient norm its maximum (an explosion between two reports must show). Speed and ETA come from an
-/// average over recent windows and leave pauses out.
+/// Gathers what happens between two reporting steps of a stage and words it as StepCompleted events. Losses are means
+/// over the window, the gradient norm its maximum (an explosion between two reports must show). Speed and ETA come from
+/// an average over recent windows and leave pauses out.
 class StepReporter {
  public:
   StepReporter(std::string stage, std::int64_t first_step, std::int64_t total_steps, std::int64_t batch_size,
@@ -21,7 +21,8 @@ class StepReporter {
   /// The step began (start it again after a pause).
   void begin();
   /// One step is done. `scalar_names` and `values` as the objective gave them; the norm is the one before clipping.
-  void add(std::span<const std::string> scalar_names, std::span<const double> values, double grad_norm, bool is_clipped);
+  void add(std::span<const std::string> scalar_names, std::span<const double> values, double grad_norm,
+           bool is_clipped);
   /// True when the window ends at `step` (a multiple of log_every, the first step or the last).
   bool isDue(std::int64_t step) const;
   base::StepCompleted report(std::int64_t step, double lr);

@@ -13,7 +13,8 @@ AdamW::AdamW(NamedTensors parameters, AdamWOptions options) : parameters_(std::m
   for (const auto& [name, parameter] : parameters_) {
     const bool trains = parameter.requires_grad();
     exp_avg_.push_back(trains ? torch::zeros_like(parameter, torch::MemoryFormat::Preserve).detach() : torch::Tensor());
-    exp_avg_sq_.push_back(trains ? torch::zeros_like(parameter, torch::MemoryFormat::Preserve).detach() : torch::Tensor());
+    exp_avg_sq_.push_back(trains ? torch::zeros_like(parameter, torch::MemoryFormat::Preserve).detach()
+                                 : torch::Tensor());
     step_.push_back(trains ? torch::zeros({}, parameter.options().dtype(torch::kFloat32).requires_grad(false))
                            : torch::Tensor());
   }
@@ -33,8 +34,8 @@ void AdamW::step(double lr) {
   }
   if (parameters.empty()) return;
   at::_foreach_add_(steps, 1);
-  at::_fused_adamw_(parameters, grads, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps, lr, options_.beta1, options_.beta2,
-                    options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+  at::_fused_adamw_(parameters, grads, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps, lr, options_.beta1,
+                    options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
 }
 
 void AdamW::zeroGrad() {
@@ -57,6 +58,8 @@ NamedTensors AdamW::state() const {
   return state;
 }
 
-base::Result<void> AdamW::loadState(const NamedTensors& state) { return copyNamed(state, this->state(), "optimizer state"); }
+base::Result<void> AdamW::loadState(const NamedTensors& state) {
+  return copyNamed(state, this->state(), "optimizer state");
+}
 
 }  // namespace meanflow::training

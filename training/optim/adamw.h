@@ -13,8 +13,8 @@ struct AdamWOptions {
   double weight_decay = 0;  ///< Decoupled: p *= 1 - lr * weight_decay before the update.
 };
 
-/// AdamW (arXiv:1711.05101) with torch.optim.AdamW's numbers, one fused call for all parameters. A parameter without a gradient
-/// (frozen) is skipped altogether, weight decay included.
+/// AdamW (arXiv:1711.05101) with torch.optim.AdamW's numbers, one fused call for all parameters. A parameter without a
+/// gradient (frozen) is skipped altogether, weight decay included.
 class AdamW {
  public:
   AdamW(NamedTensors parameters, AdamWOptions options);
@@ -27,16 +27,18 @@ class AdamW {
   const NamedTensors& parameters() const { return parameters_; }
   const AdamWOptions& options() const { return options_; }
 
-  /// Moments and step counts as `NAME.exp_avg`, `NAME.exp_avg_sq`, `NAME.step` (float32 scalar), sharing memory with the
-  /// optimiser. Loading them continues bit-exactly.
+  /// Moments and step counts as `NAME.exp_avg`, `NAME.exp_avg_sq`, `NAME.step` (float32 scalar), sharing memory with
+  /// the optimiser. Loading them continues bit-exactly.
   NamedTensors state() const;
-  /// Copies a state in; an error names the first tensor that is missing or of another shape, and then nothing was changed.
+  /// Copies a state in; an error names the first tensor that is missing or of another shape, and then nothing was
+  /// changed.
   base::Result<void> loadState(const NamedTensors& state);
 
  private:
   NamedTensors parameters_;
   AdamWOptions options_;
-  std::vector<torch::Tensor> exp_avg_, exp_avg_sq_, step_;  ///< One each per parameter that wants a gradient, else undefined.
+  std::vector<torch::Tensor> exp_avg_, exp_avg_sq_,
+      step_;  ///< One each per parameter that wants a gradient, else undefined.
 };
 
 }  // namespace meanflow::training

@@ -5,7 +5,8 @@
 
 namespace meanflow::training {
 
-/// Exponential moving average of named parameters (buffers are not averaged): ema <- d ema + (1 - d) p. Starts as a copy.
+/// Exponential moving average of named parameters (buffers are not averaged): ema <- d ema + (1 - d) p. Starts as a
+/// copy.
 class Ema {
  public:
   explicit Ema(NamedTensors parameters);

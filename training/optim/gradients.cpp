@@ -20,7 +20,8 @@ torch::Tensor clipGradNorm(const NamedTensors& parameters, double max_norm) {
   if (grads.empty()) return torch::zeros({});
   const auto norm = torch::linalg_vector_norm(torch::stack(at::_foreach_norm(grads)), 2);
   // A norm that is not finite would spread to every gradient and hide the tensor it came from.
-  if (max_norm > 0) at::_foreach_mul_(grads, torch::where(norm.isfinite(), (max_norm / (norm + 1e-6)).clamp_max(1), 1.0));
+  if (max_norm > 0)
+    at::_foreach_mul_(grads, torch::where(norm.isfinite(), (max_norm / (norm + 1e-6)).clamp_max(1), 1.0));
   return norm;
 }
 

@@ -8,8 +8,8 @@ namespace meanflow::training {
 std::vector<torch::Tensor> gradients(const NamedTensors& parameters);
 
 /// Scales the gradients so that their global 2-norm is at most max_norm (factor max_norm / (norm + 1e-6), at most 1, as
-/// torch.nn.utils.clip_grad_norm_); 0 = off. Returns the norm before clipping, a scalar on the gradients' device: nothing waits
-/// for it here.
+/// torch.nn.utils.clip_grad_norm_); 0 = off. Returns the norm before clipping, a scalar on the gradients' device:
+/// nothing waits for it here.
 torch::Tensor clipGradNorm(const NamedTensors& parameters, double max_norm);
 
 /// Scalar bool tensor on the device: whether every entry is finite.

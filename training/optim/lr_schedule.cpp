@@ -25,7 +25,8 @@ LrSchedule lrSchedule(const base::TrainingConfig& config) {
   else if (config.schedule == "cosine")
     schedule.decay = LrDecay::kCosine;
   else if (config.schedule != "constant")
-    throw std::invalid_argument("unknown learning-rate schedule '" + config.schedule + "'; use constant, linear or cosine");
+    throw std::invalid_argument("unknown learning-rate schedule '" + config.schedule +
+                                "'; use constant, linear or cosine");
   schedule.base_lr = config.lr;
   schedule.final_lr = config.final_lr;
   schedule.warmup_steps = config.warmup_steps;

@@ -13,11 +13,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 const std::map<std::string, std::string>& rowTitles() {
-  static const std::map<std::string, std::string> titles = {
-      {"cmt_1", "CMT, 1 step"},          {"cmt_2", "CMT, 2 steps"},
-      {"student_1", "CMT + MFD, 1 step"}, {"student_2", "CMT + MFD, 2 steps"},
-      {"student_4", "CMT + MFD, 4 steps"}, {"control_1", "control: more CMT, 1 step"},
-      {"control_2", "control: more CMT, 2 steps"}, {"reconstruction", "reconstructions of training images"}};
+  static const std::map<std::string, std::string> titles = {{"cmt_1", "CMT, 1 step"},
+                                                            {"cmt_2", "CMT, 2 steps"},
+                                                            {"student_1", "CMT + MFD, 1 step"},
+                                                            {"student_2", "CMT + MFD, 2 steps"},
+                                                            {"student_4", "CMT + MFD, 4 steps"},
+                                                            {"control_1", "control: more CMT, 1 step"},
+                                                            {"control_2", "control: more CMT, 2 steps"},
+                                                            {"reconstruction", "reconstructions of training images"}};
   return titles;
 }
 
@@ -42,8 +45,9 @@ std::pair<std::string, double> worstClass(const SampleFigures& row) {
 }
 
 std::string summaryLine(const ReportFigures& f) {
-  return fmt::format("seed {}, {} workers, {:.0f} s in all; test PSNR {:.2f} dB; judge's held-out accuracy {:.3f}; {} images a row",
-                     f.seed, f.num_workers, f.wall_seconds, f.psnr_test, f.judge_accuracy, f.num_samples);
+  return fmt::format(
+      "seed {}, {} workers, {:.0f} s in all; test PSNR {:.2f} dB; judge's held-out accuracy {:.3f}; {} images a row",
+      f.seed, f.num_workers, f.wall_seconds, f.psnr_test, f.judge_accuracy, f.num_samples);
 }
 
 }  // namespace
@@ -60,7 +64,8 @@ std::string toJson(const ReportFigures& f) {
   root["guidance_interval"] = {f.guidance.t_min, f.guidance.t_max};
   root["stages"] = Json::array();
   for (const auto& s : f.stages)
-    root["stages"].push_back({{"stage", s.stage}, {"steps", s.steps}, {"wall_seconds", s.wall_seconds}, {"cpu_seconds", s.cpu_seconds}});
+    root["stages"].push_back(
+        {{"stage", s.stage}, {"steps", s.steps}, {"wall_seconds", s.wall_seconds}, {"cpu_seconds", s.cpu_seconds}});
   root["samples"] = Json::object();
   for (const auto& [key, row] : f.samples)
     root["samples"][key] = {{"accuracy", row.accuracy},
@@ -77,20 +82,27 @@ std::string toJson(const ReportFigures& f) {
 std::string toMarkdown(const ReportFigures& f) {
   std::string out = fmt::format("# Report\n\n{}.\n\n", summaryLine(f));
   out += "| stage | steps | wall s | CPU s |\n| --- | ---: | ---: | ---: |\n";
-  for (const auto& s : f.stages) out += fmt::format("| {} | {} | {:.1f} | {:.1f} |\n", s.stage, s.steps, s.wall_seconds, s.cpu_seconds);
-  out += "\n| images from | accuracy | worst class | distance to real | to reconstructions | relative |\n| --- | ---: | --- | ---: | ---: | ---: |\n";
+  for (const auto& s : f.stages)
+    out += fmt::format("| {} | {} | {:.1f} | {:.1f} |\n", s.stage, s.steps, s.wall_seconds, s.cpu_seconds);
+  out +=
+      "\n| images from | accuracy | worst class | distance to real | to reconstructions | relative |\n| --- | ---: | "
+      "--- | ---: | ---: | ---: |\n";
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", rowTitle(key), row.accuracy, name, value,
-                       row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
+    out += fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", rowTitle(key), row.accuracy, name,
+                       value, row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
   }
-  out += "\nDistance: Fréchet distance of the judge's features, against the training images (real) and against their "
-         "reconstructions; relative: divided by the trace of the reconstructions' feature covariance. Floors (what held-out "
-         "images get):";
+  out +=
+      "\nDistance: Fréchet distance of the judge's features, against the training images (real) and against their "
+      "reconstructions; relative: divided by the trace of the reconstructions' feature covariance. Floors (what "
+      "held-out "
+      "images get):";
   for (const auto& [name, value] : f.floors) out += fmt::format(" {} {:.4f};", name, value);
   out.back() = '.';
-  out += fmt::format("\n\nLatent error: squared distance to the teacher's fine solution (guidance scale {} for t from {} to {}) over its squared norm, same noises.\n\n",
-                     f.guidance.scale, f.guidance.t_min, f.guidance.t_max);
+  out += fmt::format(
+      "\n\nLatent error: squared distance to the teacher's fine solution (guidance scale {} for t from {} to {}) over "
+      "its squared norm, same noises.\n\n",
+      f.guidance.scale, f.guidance.t_min, f.guidance.t_max);
   out += "| weights | 1 step | 2 steps | 4 steps |\n| --- | ---: | ---: | ---: |\n";
   for (const auto& [name, by_steps] : f.latent_error) {
     out += fmt::format("| {} |", name);
@@ -105,12 +117,16 @@ std::string toMarkdown(const ReportFigures& f) {
 
 std::string toText(const ReportFigures& f) {
   std::string out = summaryLine(f) + "\n\n";
-  for (const auto& s : f.stages) out += fmt::format("  {:<12} {:>6} steps  {:>7.1f} s wall  {:>7.1f} s CPU\n", s.stage, s.steps, s.wall_seconds, s.cpu_seconds);
-  out += fmt::format("\n  {:<36} {:>8}  {:<14} {:>8} {:>8} {:>9}\n", "images from", "accuracy", "worst class", "to real", "to recon", "relative");
+  for (const auto& s : f.stages)
+    out += fmt::format("  {:<12} {:>6} steps  {:>7.1f} s wall  {:>7.1f} s CPU\n", s.stage, s.steps, s.wall_seconds,
+                       s.cpu_seconds);
+  out += fmt::format("\n  {:<36} {:>8}  {:<14} {:>8} {:>8} {:>9}\n", "images from", "accuracy", "worst class",
+                     "to real", "to recon", "relative");
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n", rowTitle(key), row.accuracy, fmt::format("{} {:.2f}", name, value),
-                       row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
+    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n", rowTitle(key), row.accuracy,
+                       fmt::format("{} {:.2f}", name, value), row.frechet_real, row.frechet_recon,
+                       row.frechet_recon_relative);
   }
   out += "\n  floors:";
   for (const auto& [name, value] : f.floors) out += fmt::format(" {} {:.4f} ", name, value);

@@ -14,11 +14,11 @@ namespace meanflow::training {
 
 /// One row of the table: a way of making images.
 struct SampleFigures {
-  double accuracy = 0;                            ///< Share of images that the judge gives their class.
+  double accuracy = 0;  ///< Share of images that the judge gives their class.
   std::map<std::string, double> accuracy_by_class;
-  double frechet_real = 0;                        ///< Frechet distance of judge features to the training images'.
-  double frechet_recon = 0;                       ///< ... to the reconstructions of the training images.
-  double frechet_recon_relative = 0;              ///< frechet_recon over the trace of the reconstructions' feature covariance.
+  double frechet_real = 0;            ///< Frechet distance of judge features to the training images'.
+  double frechet_recon = 0;           ///< ... to the reconstructions of the training images.
+  double frechet_recon_relative = 0;  ///< frechet_recon over the trace of the reconstructions' feature covariance.
   bool operator==(const SampleFigures&) const = default;
 };
 

@@ -5,7 +5,8 @@ namespace meanflow::training {
 
 std::vector<SampleRow> sampleRows(const base::RunConfig& config, const base::RunFolder& folder) {
   std::vector<SampleRow> rows;
-  const auto add = [&](const std::string& weights, const std::string& stage, std::initializer_list<std::int64_t> steps) {
+  const auto add = [&](const std::string& weights, const std::string& stage,
+                       std::initializer_list<std::int64_t> steps) {
     if (folder.listCheckpoints(stage).empty()) return;
     for (const auto nfe : steps) rows.push_back({weights + "_" + std::to_string(nfe), weights, stage, nfe, {}});
   };
@@ -15,8 +16,8 @@ std::vector<SampleRow> sampleRows(const base::RunConfig& config, const base::Run
   const auto& evaluation = config.evaluation;
   add("teacher", "teacher", {evaluation.teacher_steps});
   if (!folder.listCheckpoints("teacher").empty() && evaluation.guidance.scale != 1)
-    rows.push_back({"teacher_" + std::to_string(evaluation.teacher_steps) + "_guided", "teacher", "teacher", evaluation.teacher_steps,
-                    evaluation.guidance});
+    rows.push_back({"teacher_" + std::to_string(evaluation.teacher_steps) + "_guided", "teacher", "teacher",
+                    evaluation.teacher_steps, evaluation.guidance});
   return rows;
 }
 

@@ -10,10 +10,10 @@ namespace meanflow::training {
 
 /// One way of making images that the report compares.
 struct SampleRow {
-  std::string key;      ///< As in report.json: cmt_1, student_2, teacher_50_guided.
-  std::string weights;  ///< "cmt", "student", "control" or "teacher".
-  std::string stage;    ///< Stage whose averages are used.
-  std::int64_t nfe = 1;           ///< Steps (a guided teacher evaluates twice a step).
+  std::string key;       ///< As in report.json: cmt_1, student_2, teacher_50_guided.
+  std::string weights;   ///< "cmt", "student", "control" or "teacher".
+  std::string stage;     ///< Stage whose averages are used.
+  std::int64_t nfe = 1;  ///< Steps (a guided teacher evaluates twice a step).
   base::GuidanceConfig guidance;
 };
 

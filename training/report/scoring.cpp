@@ -29,13 +29,14 @@ namespace meanflow::training {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::int64_t kPiece = 125;          // samples of one piece of work
+constexpr std::int64_t kPiece = 125;                // samples of one piece of work
 constexpr std::uint64_t kReportNoise = 1ull << 40;  // noise numbers apart from those of grids and live pictures
 constexpr int kGridScale = 3;
 
 fs::path scoredFromFile(const base::RunFolder& folder) { return folder.stage("report") / "scored_from.json"; }
 
-/// Everything the scores follow from: settings, and which checkpoints (their training time tells a retrained stage apart).
+/// Everything the scores follow from: settings, and which checkpoints (their training time tells a retrained stage
+/// apart).
 std::string scoredFrom(const base::RunConfig& config, const base::RunFolder& folder) {
   nlohmann::ordered_json root;
   for (const auto& field : base::schema())
@@ -67,7 +68,8 @@ class Scoring {
       for (std::int64_t at = 0; at < total; at += kPiece) pieces_.push_back({row, at, std::min(total, at + kPiece)});
     };
     if (!workspace.run().folder().listCheckpoints("teacher").empty()) split(-1, settings_.latent_error_noises);
-    for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row) split(row, settings_.num_samples);  // costly ones first
+    for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row)
+      split(row, settings_.num_samples);  // costly ones first
   }
 
   void run() {
@@ -81,8 +83,9 @@ class Scoring {
     const auto psnr = measurePsnr();
     if (!isLeader()) return;
     write(psnr);
-    workspace_.run().publish(base::StageFinished{"report", 1, std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count(),
-                                                 core::processCpuSeconds() - cpu_start});
+    workspace_.run().publish(base::StageFinished{
+        "report", 1, std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count(),
+        core::processCpuSeconds() - cpu_start});
   }
 
  private:
@@ -95,7 +98,8 @@ class Scoring {
       auto control = workspace_.run().pollControl();
       if (control == Control::kPause) {
         workspace_.run().setState(base::RunState::kPaused);
-        while (control == Control::kPause || control == Control::kSaveNow || control == Control::kChangeSetting) control = workspace_.run().waitControl();
+        while (control == Control::kPause || control == Control::kSaveNow || control == Control::kChangeSetting)
+          control = workspace_.run().waitControl();
         if (control == Control::kContinue) workspace_.run().setState(base::RunState::kRunning);
       }
       if (control == Control::kStopAndSave || control == Control::kDiscard) {
@@ -120,7 +124,8 @@ class Scoring {
         fine_.push_back({piece.begin, fineSolution(piece.begin, piece.end)});
       else
         latents_[piece.row].push_back({piece.begin, sampleLatents(rows_[piece.row], piece.begin, piece.end)});
-      workspace_.run().publish(base::Progress{"scoring", static_cast<double>(board_.num_done.fetch_add(1) + 1), static_cast<double>(pieces_.size())});
+      workspace_.run().publish(base::Progress{"scoring", static_cast<double>(board_.num_done.fetch_add(1) + 1),
+                                              static_cast<double>(pieces_.size())});
     }
     workspace_.worker().barrier();  // the judge is there, all latents are made
   }
@@ -144,14 +149,15 @@ class Scoring {
       *judge = core::trainJudge(workspace_.data(), settings_.judge, options);
       std::error_code ignored;
       fs::create_directories(file.parent_path(), ignored);
-      if (auto written = core::saveTensors(file.string(), judge->state()); !written) throw std::runtime_error(written.error().message);
+      if (auto written = core::saveTensors(file.string(), judge->state()); !written)
+        throw std::runtime_error(written.error().message);
     }
     board_.judge = judge;
   }
 
   torch::Tensor noiseFor(std::int64_t begin, std::int64_t end) const {
-    return core::noise(workspace_.seed(), core::Stream::kSampleNoise, kReportNoise + static_cast<std::uint64_t>(begin), end - begin,
-                       workspace_.latent().sizes())
+    return core::noise(workspace_.seed(), core::Stream::kSampleNoise, kReportNoise + static_cast<std::uint64_t>(begin),
+                       end - begin, workspace_.latent().sizes())
         .to(workspace_.device());
   }
   torch::Tensor labelsFor(std::int64_t begin, std::int64_t end) const {
@@ -165,7 +171,9 @@ class Scoring {
   torch::Tensor fineSolution(std::int64_t begin, std::int64_t end) {
     // To t = 0: the student's jumps end there too.
     const auto grid = workspace_.schedule().grid(settings_.fine_steps + 1, 0);
-    return core::solveOde(teacherField(settings_.guidance), noiseFor(begin, end), labelsFor(begin, end), grid, {.keep_states = false}).final();
+    return core::solveOde(teacherField(settings_.guidance), noiseFor(begin, end), labelsFor(begin, end), grid,
+                          {.keep_states = false})
+        .final();
   }
 
   core::DiTwDDTHead student(const std::string& stage) {
@@ -180,7 +188,9 @@ class Scoring {
   torch::Tensor sampleLatents(const SampleRow& row, std::int64_t begin, std::int64_t end) {
     const auto z = noiseFor(begin, end), y = labelsFor(begin, end);
     if (row.weights == "teacher")
-      return core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final();
+      return core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1),
+                            {.keep_states = false})
+          .final();
     return core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
   }
 
@@ -198,8 +208,15 @@ class Scoring {
     return workspace_.codec().decode(latents).clamp(0, 1).mul(255).to(torch::kUInt8);
   }
 
-  torch::Tensor gather(const std::vector<torch::Tensor>& parts, std::vector<std::int64_t> trailing, torch::ScalarType dtype) const {
-    auto mine = parts.empty() ? torch::empty([&] { trailing.insert(trailing.begin(), 0); return trailing; }(), dtype) : torch::cat(parts);
+  torch::Tensor gather(const std::vector<torch::Tensor>& parts, std::vector<std::int64_t> trailing,
+                       torch::ScalarType dtype) const {
+    auto mine = parts.empty() ? torch::empty(
+                                    [&] {
+                                      trailing.insert(trailing.begin(), 0);
+                                      return trailing;
+                                    }(),
+                                    dtype)
+                              : torch::cat(parts);
     return workspace_.worker().allGatherRows(mine);
   }
 
@@ -217,7 +234,8 @@ class Scoring {
       const auto order = gather(numbers, {}, torch::kInt64).argsort();
       const auto inOrder = [&](const torch::Tensor& rows) { return rows.index_select(0, order); };
       scored_.push_back({inOrder(gather(features, {settings_.judge.features}, torch::kFloat32)),
-                         inOrder(gather(logits, {numClasses()}, torch::kFloat32)), inOrder(gather(labels, {}, torch::kInt64))});
+                         inOrder(gather(logits, {numClasses()}, torch::kFloat32)),
+                         inOrder(gather(labels, {}, torch::kInt64))});
     }
     train_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, false);
     test_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, false);
@@ -229,7 +247,8 @@ class Scoring {
   Scored scoreImages(const torch::Tensor& images, const torch::Tensor& labels, bool is_reconstructed) {
     const auto features = encodeShared(images, workspace_.worker(), [&](const torch::Tensor& part) {
       if (!is_reconstructed) return board_.judge->features(part);
-      return board_.judge->features(decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device()))));
+      return board_.judge->features(
+          decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device()))));
     });
     return {features, board_.judge->classify(features), labels};
   }
@@ -245,8 +264,9 @@ class Scoring {
         for (const std::int64_t steps : {1, 2, 4}) {
           auto& sum = sums[row.weights][std::to_string(steps)];
           if (row.nfe != 1) continue;
-          const auto z = core::sampleMeanFlow(core::flowMap(student(row.stage)), noiseFor(begin, begin + reference.size(0)),
-                                              labelsFor(begin, begin + reference.size(0)), steps);
+          const auto z =
+              core::sampleMeanFlow(core::flowMap(student(row.stage)), noiseFor(begin, begin + reference.size(0)),
+                                   labelsFor(begin, begin + reference.size(0)), steps);
           sum += (z - reference).square().sum().item<double>();
         }
       }
@@ -262,13 +282,15 @@ class Scoring {
     for (const auto& row : rows_)
       if (row.weights != "teacher" && row.nfe == 1)
         for (const char* steps : {"1", "2", "4"})
-          figures_.latent_error[row.weights][steps] = total[at++].item<double>() / std::max(1e-30, total[0].item<double>());
+          figures_.latent_error[row.weights][steps] =
+              total[at++].item<double>() / std::max(1e-30, total[0].item<double>());
   }
 
   double measurePsnr() {
-    const auto reconstructed = encodeShared(workspace_.data().test_images, workspace_.worker(), [&](const torch::Tensor& part) {
-      return decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device())));
-    });
+    const auto reconstructed =
+        encodeShared(workspace_.data().test_images, workspace_.worker(), [&](const torch::Tensor& part) {
+          return decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device())));
+        });
     return core::psnr(reconstructed, workspace_.data().test_images);
   }
 
@@ -276,7 +298,8 @@ class Scoring {
     SampleFigures figures;
     const auto accuracy = core::classAccuracy(scored.logits, scored.labels);
     figures.accuracy = accuracy.overall;
-    for (std::size_t c = 0; c < accuracy.by_class.size(); ++c) figures.accuracy_by_class[workspace_.data().class_names[c]] = accuracy.by_class[c];
+    for (std::size_t c = 0; c < accuracy.by_class.size(); ++c)
+      figures.accuracy_by_class[workspace_.data().class_names[c]] = accuracy.by_class[c];
     const auto moments = core::momentsOf(scored.features);
     figures.frechet_real = core::frechetDistance(moments, real);
     figures.frechet_recon = core::frechetDistance(moments, recon);
@@ -294,7 +317,8 @@ class Scoring {
     figures_.guidance = settings_.guidance;
     const auto real = core::momentsOf(train_.features), recon = core::momentsOf(train_recon_.features);
     figures_.samples.emplace_back("reconstruction", figuresOf(train_recon_, real, recon));
-    for (std::size_t row = 0; row < rows_.size(); ++row) figures_.samples.emplace_back(rows_[row].key, figuresOf(scored_[row], real, recon));
+    for (std::size_t row = 0; row < rows_.size(); ++row)
+      figures_.samples.emplace_back(rows_[row].key, figuresOf(scored_[row], real, recon));
     figures_.floors["real"] = core::frechetDistance(core::momentsOf(test_.features), real);
     figures_.floors["recon"] = core::frechetDistance(core::momentsOf(test_recon_.features), recon);
     figures_.floors["recon_relative"] = core::relativeFrechetDistance(core::momentsOf(test_recon_.features), recon);
@@ -305,7 +329,8 @@ class Scoring {
     const auto folder = run.folder().stage("report");
     writeGrids(folder);
     if (auto written = writeReport(figures_, folder); !written) throw std::runtime_error(written.error().message);
-    if (auto written = base::writeFileAtomically(scoredFromFile(run.folder()), scoredFrom(config_, run.folder())); !written)
+    if (auto written = base::writeFileAtomically(scoredFromFile(run.folder()), scoredFrom(config_, run.folder()));
+        !written)
       throw std::runtime_error(written.error().message);
     publishMetrics();
   }
@@ -334,39 +359,49 @@ class Scoring {
     std::vector<std::uint64_t> indices;
     for (std::int64_t c = 0; c < numClasses(); ++c)
       for (std::int64_t k = 0; k < columns; ++k) indices.push_back(gridNoiseIndex(c, k));
-    const auto z = core::noise(workspace_.seed(), core::Stream::kSampleNoise, indices, workspace_.latent().sizes()).to(workspace_.device());
+    const auto z = core::noise(workspace_.seed(), core::Stream::kSampleNoise, indices, workspace_.latent().sizes())
+                       .to(workspace_.device());
     const auto y = torch::arange(numClasses(), torch::kInt64).repeat_interleave(columns).to(workspace_.device());
     const auto save = [&](const std::string& name, const std::string& title, const torch::Tensor& images) {
       const auto grid = core::makeLabelledGrid(images, columns, workspace_.data().class_names, title, 1, kGridScale);
-      if (auto written = base::writePng(folder / (name + ".png"), grid); !written) throw std::runtime_error(written.error().message);
+      if (auto written = base::writePng(folder / (name + ".png"), grid); !written)
+        throw std::runtime_error(written.error().message);
       figures_.grids.push_back(name + ".png");
     };
     for (const auto& row : rows_) {
-      const auto latents = row.weights == "teacher" ? core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1), {.keep_states = false}).final()
-                                                    : core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
+      const auto latents = row.weights == "teacher"
+                               ? core::solveOde(teacherField(row.guidance), z, y,
+                                                workspace_.schedule().grid(row.nfe + 1), {.keep_states = false})
+                                     .final()
+                               : core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
       save(row.key, rowTitle(row.key), decodeTo8Bit(latents));
     }
     std::vector<std::int64_t> chosen;
     for (std::int64_t c = 0; c < numClasses(); ++c) {
       const auto of_class = (workspace_.data().test_labels == c).nonzero().flatten();
-      for (std::int64_t k = 0; k < columns; ++k) chosen.push_back(of_class[k * of_class.size(0) / columns].item<std::int64_t>());
+      for (std::int64_t k = 0; k < columns; ++k)
+        chosen.push_back(of_class[k * of_class.size(0) / columns].item<std::int64_t>());
     }
     const auto real = workspace_.data().test_images.index_select(0, torch::tensor(chosen));
     save("real", "held-out images", real);
-    save("reconstruction", "their reconstructions", decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(real).to(workspace_.device()))));
+    save("reconstruction", "their reconstructions",
+         decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(real).to(workspace_.device()))));
   }
 
   void publishMetrics() const {
     base::MetricsReady event;
     event.stage = "report";
     event.step = 1;
-    event.metrics = {{"psnr_test", figures_.psnr_test}, {"judge_accuracy", figures_.judge_accuracy}, {"wall_seconds", figures_.wall_seconds}};
+    event.metrics = {{"psnr_test", figures_.psnr_test},
+                     {"judge_accuracy", figures_.judge_accuracy},
+                     {"wall_seconds", figures_.wall_seconds}};
     for (const auto& [key, row] : figures_.samples) {
       event.metrics.push_back({key + "/accuracy", row.accuracy});
       event.metrics.push_back({key + "/frechet_recon_relative", row.frechet_recon_relative});
     }
     for (const auto& [weights, by_steps] : figures_.latent_error)
-      for (const auto& [steps, value] : by_steps) event.metrics.push_back({"latent_error/" + weights + "_" + steps, value});
+      for (const auto& [steps, value] : by_steps)
+        event.metrics.push_back({"latent_error/" + weights + "_" + steps, value});
     workspace_.run().publish(std::move(event));
   }
 

@@ -21,8 +21,9 @@ struct ScoringBoard {
 /// Whether report/ already holds the scores of the newest checkpoints under the present data and evaluation settings.
 bool isScored(const base::RunConfig& config, const base::RunFolder& folder);
 
-/// The report stage: trains the judge, makes the samples of every row, scores them, writes report/report.{json,md,txt} and the
-/// grids. All ranks call it together. Throws RunInterrupted when a command stops the run (scoring starts over next time).
+/// The report stage: trains the judge, makes the samples of every row, scores them, writes report/report.{json,md,txt}
+/// and the grids. All ranks call it together. Throws RunInterrupted when a command stops the run (scoring starts over
+/// next time).
 void scoreRun(Workspace& workspace, ScoringBoard& board);
 
 }  // namespace meanflow::training

@@ -28,13 +28,16 @@ class TensorboardSink final : public base::EventSink {
       if (writer && e->step > 0) check(writer->startSession(e->step + 1, record.unix_seconds));
     } else if (const auto* step = std::get_if<base::StepCompleted>(&record.event)) {
       if (auto* writer = open(step->stage, record.unix_seconds))
-        for (const auto& scalar : step->scalars) check(writer->addScalar(scalar.name, scalar.value, step->step, record.unix_seconds));
+        for (const auto& scalar : step->scalars)
+          check(writer->addScalar(scalar.name, scalar.value, step->step, record.unix_seconds));
     } else if (const auto* metrics = std::get_if<base::MetricsReady>(&record.event)) {
       if (auto* writer = open(metrics->stage, record.unix_seconds))
-        for (const auto& scalar : metrics->metrics) check(writer->addScalar("metrics/" + scalar.name, scalar.value, metrics->step, record.unix_seconds));
+        for (const auto& scalar : metrics->metrics)
+          check(writer->addScalar("metrics/" + scalar.name, scalar.value, metrics->step, record.unix_seconds));
     } else if (const auto* samples = std::get_if<base::SamplesReady>(&record.event)) {
       auto* writer = samples->grid ? open(samples->stage, record.unix_seconds) : nullptr;
-      if (writer) check(writer->addImage("samples/" + samples->what, *samples->grid, samples->step, record.unix_seconds));
+      if (writer)
+        check(writer->addImage("samples/" + samples->what, *samples->grid, samples->step, record.unix_seconds));
     }
   }
 
@@ -68,9 +71,11 @@ class LogFileSink final : public base::EventSink {
 
   void publish(const base::EventRecord& record) override {
     if (const auto* e = std::get_if<base::RunStarted>(&record.event))
-      logger_.info("{} seed {} on {} with {} workers", e->is_resumed ? "continued," : "started,", e->seed, e->device, e->num_workers);
+      logger_.info("{} seed {} on {} with {} workers", e->is_resumed ? "continued," : "started,", e->seed, e->device,
+                   e->num_workers);
     else if (const auto* started = std::get_if<base::StageStarted>(&record.event))
-      logger_.info("stage {} from step {} of {}, {} parameters", started->stage, started->step, started->total_steps, started->num_parameters);
+      logger_.info("stage {} from step {} of {}, {} parameters", started->stage, started->step, started->total_steps,
+                   started->num_parameters);
     else if (const auto* step = std::get_if<base::StepCompleted>(&record.event))
       logger_.info("{} (step={:07d}) {}", step->stage, step->step, scalarText(*step));
     else if (const auto* state = std::get_if<base::StateChanged>(&record.event))
@@ -78,9 +83,11 @@ class LogFileSink final : public base::EventSink {
     else if (const auto* saved = std::get_if<base::CheckpointSaved>(&record.event))
       logger_.info("saved {} ({} bytes in {:.2f} s)", saved->path, saved->bytes, saved->seconds);
     else if (const auto* finished = std::get_if<base::StageFinished>(&record.event))
-      logger_.info("stage {} finished at step {}: {:.1f} s wall, {:.1f} s CPU", finished->stage, finished->step, finished->wall_seconds, finished->cpu_seconds);
+      logger_.info("stage {} finished at step {}: {:.1f} s wall, {:.1f} s CPU", finished->stage, finished->step,
+                   finished->wall_seconds, finished->cpu_seconds);
     else if (const auto* changed = std::get_if<base::SettingChanged>(&record.event))
-      logger_.info("{} step {}: {} changed from {} to {}", changed->stage, changed->step, changed->key, changed->old_value, changed->new_value);
+      logger_.info("{} step {}: {} changed from {} to {}", changed->stage, changed->step, changed->key,
+                   changed->old_value, changed->new_value);
     else if (const auto* message = std::get_if<base::LogMessage>(&record.event))
       logger_.log(spdlog::level::from_str(message->level), "{}", message->text);
     else if (const auto* failed = std::get_if<base::RunFailed>(&record.event))
@@ -91,7 +98,8 @@ class LogFileSink final : public base::EventSink {
   static std::string scalarText(const base::StepCompleted& step) {
     std::string text;
     for (const auto& scalar : step.scalars)
-      text += scalar.name == "loss" ? fmt::format("Train Loss: {:.4f}", scalar.value) : fmt::format(", {}: {:.4g}", scalar.name, scalar.value);
+      text += scalar.name == "loss" ? fmt::format("Train Loss: {:.4f}", scalar.value)
+                                    : fmt::format(", {}: {:.4g}", scalar.name, scalar.value);
     return text;
   }
   spdlog::logger logger_;
@@ -120,9 +128,11 @@ void writeClassNames(const base::RunFolder& folder, const std::vector<std::strin
 base::Result<std::vector<std::string>> readClassNames(const base::RunFolder& folder) {
   const auto path = folder.root() / "classes.json";
   const auto text = base::readFile(path, 16 << 20);
-  if (!text) return base::Error{"the run has no class names yet (" + text.error().message + "); it has to be started once"};
+  if (!text)
+    return base::Error{"the run has no class names yet (" + text.error().message + "); it has to be started once"};
   const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_array() || json.empty()) return base::Error{path.string() + " is damaged: expected a list of class names"};
+  if (!json.is_array() || json.empty())
+    return base::Error{path.string() + " is damaged: expected a list of class names"};
   std::vector<std::string> names;
   for (const auto& name : json) {
     if (!name.is_string()) return base::Error{path.string() + " is damaged: a class name is not text"};

@@ -33,17 +33,17 @@ void RunContext::setState(base::RunState next) {
 
 Control RunContext::decide(const base::Command& command) {
   return std::visit(base::Overloaded{[this](const base::Pause&) {
-                                 if (state() == base::RunState::kRunning) setState(base::RunState::kPausing);
-                                 return Control::kPause;
-                               },
-                               [](const base::Resume&) { return Control::kContinue; },
-                               [](const base::StopAndSave&) { return Control::kStopAndSave; },
-                               [](const base::Discard&) { return Control::kDiscard; },
-                               [](const base::SaveNow&) { return Control::kSaveNow; },
-                               [this](const base::ChangeSetting& change) {
-                                 setting_ = change;
-                                 return Control::kChangeSetting;
-                               }},
+                                       if (state() == base::RunState::kRunning) setState(base::RunState::kPausing);
+                                       return Control::kPause;
+                                     },
+                                     [](const base::Resume&) { return Control::kContinue; },
+                                     [](const base::StopAndSave&) { return Control::kStopAndSave; },
+                                     [](const base::Discard&) { return Control::kDiscard; },
+                                     [](const base::SaveNow&) { return Control::kSaveNow; },
+                                     [this](const base::ChangeSetting& change) {
+                                       setting_ = change;
+                                       return Control::kChangeSetting;
+                                     }},
                     command);
 }
 

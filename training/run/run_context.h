@@ -58,8 +58,8 @@ class RunContext {
   void setStep(std::int64_t step) { step_ = step; }
   std::int64_t currentStep() const { return step_; }
 
-  SamplingWorker* sampling = nullptr;         ///< Makes live pictures; may be null.
-  std::shared_ptr<LivePainter> painter;       ///< What the sampling worker paints with; may be null.
+  SamplingWorker* sampling = nullptr;    ///< Makes live pictures; may be null.
+  std::shared_ptr<LivePainter> painter;  ///< What the sampling worker paints with; may be null.
 
  private:
   Control decide(const base::Command& command);

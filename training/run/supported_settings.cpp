@@ -47,13 +47,16 @@ bool isSupported(const std::string& key, const std::string& value) { return key 
 
 base::Result<void> checkSupported(const base::RunConfig& config) {
   if (config.stages.empty())
-    return base::Error{"stages is empty: this configuration describes no training; name the stages to run, e.g. stages=[teacher]", base::ErrorKind::kUsage};
+    return base::Error{
+        "stages is empty: this configuration describes no training; name the stages to run, e.g. stages=[teacher]",
+        base::ErrorKind::kUsage};
   const base::RunConfig defaults;
   for (const char* key : kOnlyDefault) {
     const auto value = base::getValue(config, key).value(), supported = base::getValue(defaults, key).value();
     if (value == supported || isSupported(key, value)) continue;
     const bool is_precision = std::string(key) == "precision";
-    return base::Error{fmt::format("{} {} is not supported by this version's training; use {}", key, value, is_precision ? "fp32 or tf32" : supported),
+    return base::Error{fmt::format("{} {} is not supported by this version's training; use {}", key, value,
+                                   is_precision ? "fp32 or tf32" : supported),
                        base::ErrorKind::kUsage};
   }
   return {};

@@ -47,7 +47,9 @@ base::Result<void> checkDevice(const base::RunConfig& config) {
   try {
     const auto device = core::resolveDevice(config.device);
     if (device.is_cuda() && config.num_workers > 1)
-      return base::Error{"num_workers " + std::to_string(config.num_workers) + " on a GPU is not supported yet; set num_workers to 1", base::ErrorKind::kUsage};
+      return base::Error{
+          "num_workers " + std::to_string(config.num_workers) + " on a GPU is not supported yet; set num_workers to 1",
+          base::ErrorKind::kUsage};
     return checkSupported(config);
   } catch (const std::exception& error) {
     return base::Error{error.what(), base::ErrorKind::kUsage};
@@ -60,7 +62,8 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
                                                                 std::vector<std::shared_ptr<base::EventSink>> sinks) {
   core::initialiseTorch();
   const fs::path path = request.run_folder;
-  const auto open = [&](base::RunFolder folder, base::RunConfig config, bool is_resumed) -> base::Result<std::unique_ptr<TrainingRun>> {
+  const auto open = [&](base::RunFolder folder, base::RunConfig config,
+                        bool is_resumed) -> base::Result<std::unique_ptr<TrainingRun>> {
     try {
       return std::unique_ptr<TrainingRun>(
           new TrainingRun(std::move(folder), std::move(config), is_resumed, request.start_paused, std::move(sinks)));
@@ -79,12 +82,14 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
       if (auto set = base::applyOverride(*config, assignment); !set) return set.error();
     if (auto usable = checkDevice(*config); !usable) return usable.error();
     if (auto swept = folder->sweepTemporaries(); !swept) return swept.error();
-    if (auto written = base::writeFileAtomically(folder->config(), base::toYaml(*config)); !written) return written.error();
+    if (auto written = base::writeFileAtomically(folder->config(), base::toYaml(*config)); !written)
+      return written.error();
     return open(std::move(*folder), std::move(*config), true);
   }
   if (request.config.empty())
-    return base::Error{path.string() + " is not a run folder (it has no config.yaml); name a configuration to start a new run there",
-                       base::ErrorKind::kUsage};
+    return base::Error{
+        path.string() + " is not a run folder (it has no config.yaml); name a configuration to start a new run there",
+        base::ErrorKind::kUsage};
   auto config = base::loadConfig(request.config, request.overrides);
   if (!config) return config.error();
   if (auto usable = checkDevice(*config); !usable) return usable.error();
@@ -99,7 +104,9 @@ TrainingRun::TrainingRun(base::RunFolder folder, base::RunConfig config, bool is
       config_(std::move(config)),
       is_resumed_(is_resumed),
       events_(openRecord(folder_, sinks)),
-      sampling_([this](const std::string& message) { events_->post(base::LogMessage{"warn", "a live picture failed: " + message}); }),
+      sampling_([this](const std::string& message) {
+        events_->post(base::LogMessage{"warn", "a live picture failed: " + message});
+      }),
       context_(std::make_unique<RunContext>(folder_, *events_, commands_)) {
   if (start_paused) commands_.push(base::Pause{});
 }
@@ -143,7 +150,8 @@ void TrainingRun::trainAndReport() {
   auto loaded = core::loadDataset(config_.data);
   if (!loaded) throw std::runtime_error(loaded.error().message);
   if (config_.data.num_classes > 0 && config_.data.num_classes != loaded->numClasses())
-    throw std::runtime_error("data.num_classes is " + std::to_string(config_.data.num_classes) + " but the data has " + std::to_string(loaded->numClasses()) + "; set it to 0");
+    throw std::runtime_error("data.num_classes is " + std::to_string(config_.data.num_classes) + " but the data has " +
+                             std::to_string(loaded->numClasses()) + "; set it to 0");
   const auto data = std::make_shared<const core::ImageDataset>(std::move(*loaded));
   context_->publish(base::Progress{"preparing data", 1, 1});
 
@@ -162,7 +170,8 @@ void TrainingRun::trainAndReport() {
   environment.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}};
   environment.devices.assign(num_workers, device.str());
   environment.command_line = commandLine();
-  if (auto written = base::writeEnvironment(folder_.environment(), environment); !written) throw std::runtime_error(written.error().message);
+  if (auto written = base::writeEnvironment(folder_.environment(), environment); !written)
+    throw std::runtime_error(written.error().message);
 
   context_->sampling = &sampling_;
   context_->painter = std::make_shared<LivePainter>(config_, folder_, data, *events_);
@@ -173,7 +182,8 @@ void TrainingRun::trainAndReport() {
     for (const auto& stage : config_.stages) {
       if (worker.isLeader()) context_->setStage(stage);
       if (stage == "report") {
-        // A finished run that is started again keeps its report: scoring is minutes, and its times would be counted twice.
+        // A finished run that is started again keeps its report: scoring is minutes, and its times would be counted
+        // twice.
         if (!isScored(workspace.config(), folder_)) scoreRun(workspace, *board);
       } else {
         const auto task = makeStageTask(stage, workspace);

@@ -17,18 +17,19 @@ class RunContext;
 
 enum class RunEnd { kFinished, kStopped, kDiscarded };
 
-/// One run of a pipeline over a run folder: new, or continued where the folder stands. Owns the workers' threads while run()
-/// is in progress and the sampling worker for its whole life.
+/// One run of a pipeline over a run folder: new, or continued where the folder stands. Owns the workers' threads while
+/// run() is in progress and the sampling worker for its whole life.
 class TrainingRun {
  public:
-  /// Makes or opens the run folder, takes its lock, reads the configuration. `sinks` receive every event beside events.jsonl,
-  /// the TensorBoard file and log.txt. Errors: a bad configuration, a folder that is not a run or is in use, no permission.
+  /// Makes or opens the run folder, takes its lock, reads the configuration. `sinks` receive every event beside
+  /// events.jsonl, the TensorBoard file and log.txt. Errors: a bad configuration, a folder that is not a run or is in
+  /// use, no permission.
   static base::Result<std::unique_ptr<TrainingRun>> prepare(const base::RunRequest& request,
                                                             std::vector<std::shared_ptr<base::EventSink>> sinks);
   ~TrainingRun();
 
-  /// Runs the stages that are left, in the calling thread and the workers'. What goes wrong is published as RunFailed and
-  /// returned (kind kDiverged for a divergence).
+  /// Runs the stages that are left, in the calling thread and the workers'. What goes wrong is published as RunFailed
+  /// and returned (kind kDiverged for a divergence).
   base::Result<RunEnd> run();
 
   /// From any thread; taken between steps.

@@ -20,8 +20,10 @@ constexpr std::int64_t kBatch = 20;  // small enough that the first images of a 
 base::Result<std::pair<std::string, std::int64_t>> parseCheckpoint(const std::string& text) {
   const auto slash = text.find("/checkpoints/step_");
   const auto digits = slash == std::string::npos ? std::string() : text.substr(slash + 18);
-  if (slash == 0 || digits.empty() || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) || digits.size() > 12)
-    return base::Error{"'" + text + "' does not name a checkpoint; expected STAGE/checkpoints/step_N", base::ErrorKind::kUsage};
+  if (slash == 0 || digits.empty() ||
+      !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }) || digits.size() > 12)
+    return base::Error{"'" + text + "' does not name a checkpoint; expected STAGE/checkpoints/step_N",
+                       base::ErrorKind::kUsage};
   return std::pair<std::string, std::int64_t>{text.substr(0, slash), std::stoll(digits)};
 }
 
@@ -35,11 +37,13 @@ base::Result<std::unique_ptr<Generator>> Generator::open(const std::string& run_
   auto names = readClassNames(*folder);
   if (!names) return names.error();
   if (folder->listCheckpoints("decoder").empty())
-    return base::Error{run_folder + " has no trained decoder yet, so there is nothing to make images with; train it first"};
+    return base::Error{run_folder +
+                       " has no trained decoder yet, so there is nothing to make images with; train it first"};
   return std::unique_ptr<Generator>(new Generator(std::move(*folder), std::move(*config), std::move(*names), device));
 }
 
-Generator::Generator(base::RunFolder folder, base::RunConfig config, std::vector<std::string> class_names, torch::Device device)
+Generator::Generator(base::RunFolder folder, base::RunConfig config, std::vector<std::string> class_names,
+                     torch::Device device)
     : folder_(std::move(folder)), config_(std::move(config)), class_names_(std::move(class_names)), device_(device) {}
 
 base::Result<void> Generator::check(const base::SampleRequest& request) const {
@@ -47,14 +51,16 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
   if (request.labels.size() != request.noise_indices.size())
     return base::Error{"a request needs one noise index a label", base::ErrorKind::kUsage};
   if (request.nfe < 1 || request.nfe > 10000)
-    return base::Error{"nfe " + std::to_string(request.nfe) + " is out of range; use 1 to 10000", base::ErrorKind::kUsage};
+    return base::Error{"nfe " + std::to_string(request.nfe) + " is out of range; use 1 to 10000",
+                       base::ErrorKind::kUsage};
   const auto num_classes = static_cast<std::int64_t>(class_names_.size());
   for (const auto label : request.labels) {
     if (label >= 0 && label < num_classes) continue;
     std::string known;
-    for (std::int64_t i = 0; i < num_classes && i < 12; ++i) known += (i ? ", " : "") + std::to_string(i) + " " + class_names_[i];
-    return base::Error{"class " + std::to_string(label) + " is out of range; this run knows " + std::to_string(num_classes) + " classes: " + known +
-                           (num_classes > 12 ? ", ..." : ""),
+    for (std::int64_t i = 0; i < num_classes && i < 12; ++i)
+      known += (i ? ", " : "") + std::to_string(i) + " " + class_names_[i];
+    return base::Error{"class " + std::to_string(label) + " is out of range; this run knows " +
+                           std::to_string(num_classes) + " classes: " + known + (num_classes > 12 ? ", ..." : ""),
                        base::ErrorKind::kUsage};
   }
   if (!request.checkpoint.empty())
@@ -75,7 +81,8 @@ core::VelocityField Generator::teacherField(const base::SampleRequest& request) 
   guidance.scale = request.guidance_scale;
   guidance.t_min = request.guidance_t_min;
   guidance.t_max = request.guidance_t_max;
-  return core::classifierFreeGuidance(core::velocityField(teacher_), guidance, static_cast<std::int64_t>(class_names_.size()));
+  return core::classifierFreeGuidance(core::velocityField(teacher_), guidance,
+                                      static_cast<std::int64_t>(class_names_.size()));
 }
 
 core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
@@ -83,7 +90,8 @@ core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
   std::int64_t step = -1;
   if (!request.checkpoint.empty()) std::tie(stage, step) = parseCheckpoint(request.checkpoint).value();
   if (stage.empty())
-    throw std::runtime_error(folder_.root().string() + " has no trained student yet; sample the teacher (--teacher), or train the cmt stage");
+    throw std::runtime_error(folder_.root().string() +
+                             " has no trained student yet; sample the teacher (--teacher), or train the cmt stage");
   const auto entries = folder_.listCheckpoints(stage);
   if (step < 0 && !entries.empty()) step = entries.back().step;
   const auto key = stage + std::to_string(step) + (request.use_ema ? "ema" : "model");
@@ -108,7 +116,9 @@ void Generator::make(const base::SampleRequest& request, const std::function<voi
     const auto count = std::min(kBatch, total - begin);
     const auto indices = std::span(request.noise_indices).subspan(begin, count);
     const auto z = core::noise(request.seed, core::Stream::kSampleNoise, indices, shape.sizes()).to(device_);
-    const auto y = torch::tensor(std::vector<std::int64_t>(request.labels.begin() + begin, request.labels.begin() + begin + count)).to(device_);
+    const auto y =
+        torch::tensor(std::vector<std::int64_t>(request.labels.begin() + begin, request.labels.begin() + begin + count))
+            .to(device_);
     const auto latent = request.use_teacher ? core::solveOde(field, z, y, grid, {.keep_states = false}).final()
                                             : core::sampleMeanFlow(map, z, y, request.nfe);
     const auto images = core::toImages(codec_->decode(latent));

@@ -10,8 +10,8 @@
 
 namespace meanflow::training {
 
-/// Makes images from what a run folder holds: its newest weights or one checkpoint's. Networks are loaded when first needed and
-/// loaded again when a newer checkpoint has appeared. Not thread-safe.
+/// Makes images from what a run folder holds: its newest weights or one checkpoint's. Networks are loaded when first
+/// needed and loaded again when a newer checkpoint has appeared. Not thread-safe.
 class Generator {
  public:
   /// Error when the folder is not a run or has no trained decoder yet.
@@ -23,10 +23,11 @@ class Generator {
   /// Checks labels, counts and ranges of a request; the error names what is wrong and what is allowed.
   base::Result<void> check(const base::SampleRequest& request) const;
 
-  /// Makes the images of `request` in order and delivers each as soon as its batch is done. `is_cancelled` is asked between
-  /// batches. Throws std::runtime_error when weights are missing or damaged.
-  void make(const base::SampleRequest& request, const std::function<void(int index, const base::Image8& image)>& deliver,
-            const std::function<bool()>& is_cancelled = [] { return false; });
+  /// Makes the images of `request` in order and delivers each as soon as its batch is done. `is_cancelled` is asked
+  /// between batches. Throws std::runtime_error when weights are missing or damaged.
+  void make(
+      const base::SampleRequest& request, const std::function<void(int index, const base::Image8& image)>& deliver,
+      const std::function<bool()>& is_cancelled = [] { return false; });
 
  private:
   Generator(base::RunFolder folder, base::RunConfig config, std::vector<std::string> class_names, torch::Device device);

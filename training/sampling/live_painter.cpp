@@ -35,8 +35,8 @@ torch::Tensor relativeError(const torch::Tensor& a, const torch::Tensor& b) {
 
 }  // namespace
 
-LivePainter::LivePainter(base::RunConfig config, const base::RunFolder& folder, std::shared_ptr<const core::ImageDataset> data,
-                         base::FanOutSink& events)
+LivePainter::LivePainter(base::RunConfig config, const base::RunFolder& folder,
+                         std::shared_ptr<const core::ImageDataset> data, base::FanOutSink& events)
     : config_(std::move(config)), folder_(folder), data_(std::move(data)), events_(events) {}
 LivePainter::~LivePainter() = default;
 
@@ -58,7 +58,8 @@ torch::Tensor LivePainter::noise(std::int64_t columns) const {
   std::vector<std::uint64_t> indices;
   for (std::int64_t row = 0; row < numRows(); ++row)
     for (std::int64_t column = 0; column < columns; ++column) indices.push_back(gridNoiseIndex(row, column));
-  return core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, indices, latentShape(config_).sizes());
+  return core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, indices,
+                     latentShape(config_).sizes());
 }
 
 torch::Tensor LivePainter::testImages(std::int64_t columns) const {
@@ -77,7 +78,9 @@ void LivePainter::publishGrid(const std::string& stage, std::int64_t step, const
   const auto file = folder_.samples(stage) / (what + "_" + base::stepName(step) + ".png");
   std::error_code ignored;
   std::filesystem::create_directories(file.parent_path(), ignored);
-  if (const auto written = base::writePng(file, *grid, {{"stage", stage}, {"step", std::to_string(step)}, {"nfe", std::to_string(nfe)}}); !written)
+  if (const auto written =
+          base::writePng(file, *grid, {{"stage", stage}, {"step", std::to_string(step)}, {"nfe", std::to_string(nfe)}});
+      !written)
     throw std::runtime_error(written.error().message);
   base::SamplesReady event;
   event.stage = stage;
@@ -123,9 +126,11 @@ void LivePainter::paintEncoder(std::int64_t step, const NamedTensors& averages) 
   const auto side = latentShape(config_).side;
   std::vector<std::uint64_t> indices(images.size(0));
   for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = i;
-  const auto uniforms = core::uniforms(static_cast<std::uint64_t>(config_.seed), core::Stream::kFirstFree, indices, {side * side});
+  const auto uniforms =
+      core::uniforms(static_cast<std::uint64_t>(config_.seed), core::Stream::kFirstFree, indices, {side * side});
   // Half the largest share masked: what a typical training step sees.
-  const auto painted = encoder_->forward(normaliseImages(images), core::choosePatches(uniforms, config_.encoder.mask_ratio_max / 2));
+  const auto painted =
+      encoder_->forward(normaliseImages(images), core::choosePatches(uniforms, config_.encoder.mask_ratio_max / 2));
   publishGrid("encoder", step, "reconstruction", 1, painted.add(1).div(2), config_.watch.columns, cpu_before);
 }
 
@@ -137,7 +142,8 @@ void LivePainter::paintDecoder(std::int64_t step, const NamedTensors& averages) 
   }
   copyAverages(*raw_codec_->decoder, averages);
   const auto images = testImages(config_.watch.columns);
-  publishGrid("decoder", step, "reconstruction", 1, raw_codec_->decodeFeatures(raw_codec_->features(images)), config_.watch.columns, cpu_before);
+  publishGrid("decoder", step, "reconstruction", 1, raw_codec_->decodeFeatures(raw_codec_->features(images)),
+              config_.watch.columns, cpu_before);
 }
 
 void LivePainter::paintTeacher(std::int64_t step, bool is_last, const NamedTensors& averages) {
@@ -150,12 +156,15 @@ void LivePainter::paintTeacher(std::int64_t step, bool is_last, const NamedTenso
   const auto columns = std::min(kTeacherColumns, config_.watch.columns);
   const auto grid = core::TimeSchedule(config_.teacher.time, latentShape(config_).dim()).grid(kTeacherLiveSteps + 1);
   // Guided as the student's teacher will be, so that the picture shows what is distilled.
-  const auto solution = core::solveOde(guidedTeacher(config_.cmt.guidance), noise(columns), labels(columns), grid, {.keep_states = false});
-  publishGrid("teacher", step, "teacher", static_cast<int>(solution.nfe), codec().decode(solution.final()), columns, cpu_before);
+  const auto solution = core::solveOde(guidedTeacher(config_.cmt.guidance), noise(columns), labels(columns), grid,
+                                       {.keep_states = false});
+  publishGrid("teacher", step, "teacher", static_cast<int>(solution.nfe), codec().decode(solution.final()), columns,
+              cpu_before);
   if (is_last) paintTrajectory("teacher", step, 0);
 }
 
-void LivePainter::paintStudent(const std::string& stage, std::int64_t step, bool is_last, const NamedTensors& averages) {
+void LivePainter::paintStudent(const std::string& stage, std::int64_t step, bool is_last,
+                               const NamedTensors& averages) {
   double cpu_before = core::threadCpuSeconds();
   copyAverages(*student(), averages);
   const auto columns = config_.watch.columns;
@@ -168,7 +177,8 @@ void LivePainter::paintStudent(const std::string& stage, std::int64_t step, bool
   }
   // The diagnostic pictures cost several grids: now and then is enough while it runs.
   const auto picture = num_student_pictures_++;
-  if (is_last || picture % kDiagnosticsEvery == 1) paintTrajectory(stage, step, (picture / kDiagnosticsEvery) % data_->numClasses());
+  if (is_last || picture % kDiagnosticsEvery == 1)
+    paintTrajectory(stage, step, (picture / kDiagnosticsEvery) % data_->numClasses());
   if (is_last || picture % kDiagnosticsEvery == 2) paintCmtMatrix(stage, step);
 }
 
@@ -177,7 +187,8 @@ void LivePainter::paintTrajectory(const std::string& stage, std::int64_t step, s
   const auto grid = schedule.grid(config_.cmt.euler_steps + 1, config_.cmt.grid_end);
   const auto y = torch::full({1}, label, torch::kInt64);
   const std::vector<std::uint64_t> index = {gridNoiseIndex(label, 0)};
-  const auto z = core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, index, latentShape(config_).sizes());
+  const auto z = core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, index,
+                             latentShape(config_).sizes());
   const auto solution = core::solveOde(guidedTeacher(config_.cmt.guidance), z, y, grid);
   const auto path = torch::cat(solution.states);  // [N, C, H, W]
   const auto n = path.size(0);
@@ -203,7 +214,8 @@ void LivePainter::paintTrajectory(const std::string& stage, std::int64_t step, s
   if (stage != "teacher") {
     const auto end = path.narrow(0, n - 1, 1).expand_as(path);
     const auto r = torch::full({n}, event.times.back());
-    const auto landed = path - core::likeImage(t - r) * core::flowMap(student())(path, r, t, y.expand({n}).contiguous());
+    const auto landed =
+        path - core::likeImage(t - r) * core::flowMap(student())(path, r, t, y.expand({n}).contiguous());
     event.jump_error = toVector(relativeError(landed, end));
     const auto where = project(landed);
     event.jump_x = toVector(where.select(1, 0));
@@ -230,8 +242,10 @@ void LivePainter::paintCmtMatrix(const std::string& stage, std::int64_t step) {
   }
   // The teacher does not change while the student trains: its paths are made once.
   if (!matrix_path_.defined()) {
-    const auto z = core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, indices, latentShape(config_).sizes());
-    matrix_path_ = torch::stack(core::solveOde(guidedTeacher(config_.cmt.guidance), z, torch::tensor(classes), grid).states);
+    const auto z = core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, indices,
+                               latentShape(config_).sizes());
+    matrix_path_ =
+        torch::stack(core::solveOde(guidedTeacher(config_.cmt.guidance), z, torch::tensor(classes), grid).states);
   }
   base::CmtMatrixReady event;
   event.stage = stage;
@@ -246,7 +260,8 @@ void LivePainter::paintCmtMatrix(const std::string& stage, std::int64_t step) {
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i + 1; j < n; ++j) {
       const auto from = matrix_path_[knots[i]], to = matrix_path_[knots[j]];
-      const auto t = torch::full({kMatrixTrajectories}, event.times[i]), r = torch::full({kMatrixTrajectories}, event.times[j]);
+      const auto t = torch::full({kMatrixTrajectories}, event.times[i]),
+                 r = torch::full({kMatrixTrajectories}, event.times[j]);
       const auto landed = from - core::likeImage(t - r) * u(from, r, t, y);
       event.errors[i * n + j] = relativeError(landed, to).mean().item<float>();
     }

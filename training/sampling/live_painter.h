@@ -15,9 +15,10 @@ constexpr std::uint64_t gridNoiseIndex(std::int64_t label, std::int64_t column) 
   return static_cast<std::uint64_t>(label) * 1000 + static_cast<std::uint64_t>(column);
 }
 
-/// Makes the live pictures of a run on the sampling worker's thread: reconstructions while the autoencoder trains, teacher
-/// samples, one- and two-step samples of the student, the teacher's trajectory with the student's jumps, the CMT matrix. Has its
-/// own copies of all networks. The noise of a cell is the same at every step, (seed, class * 1000 + column).
+/// Makes the live pictures of a run on the sampling worker's thread: reconstructions while the autoencoder trains,
+/// teacher samples, one- and two-step samples of the student, the teacher's trajectory with the student's jumps, the
+/// CMT matrix. Has its own copies of all networks. The noise of a cell is the same at every step, (seed, class * 1000 +
+/// column).
 class LivePainter {
  public:
   LivePainter(base::RunConfig config, const base::RunFolder& folder, std::shared_ptr<const core::ImageDataset> data,
@@ -26,7 +27,8 @@ class LivePainter {
 
   /// Share of training time that watching may cost.
   double budget() const { return config_.watch.budget; }
-  /// Paints what belongs to `stage` from a snapshot of its averaged weights. `is_last`: the stage's end, where more is made.
+  /// Paints what belongs to `stage` from a snapshot of its averaged weights. `is_last`: the stage's end, where more is
+  /// made.
   void paint(const std::string& stage, std::int64_t step, bool is_last, const NamedTensors& averages);
 
  private:
@@ -38,15 +40,15 @@ class LivePainter {
   void paintCmtMatrix(const std::string& stage, std::int64_t step);
 
   std::int64_t numRows() const;
-  torch::Tensor labels(std::int64_t columns) const;  ///< [rows * columns], row by row.
-  torch::Tensor noise(std::int64_t columns) const;   ///< [rows * columns, C, H, W]
+  torch::Tensor labels(std::int64_t columns) const;      ///< [rows * columns], row by row.
+  torch::Tensor noise(std::int64_t columns) const;       ///< [rows * columns, C, H, W]
   torch::Tensor testImages(std::int64_t columns) const;  ///< Fixed held-out images, row by row.
   core::RaeCodec& codec();
   core::DiTwDDTHead& teacher();
   core::DiTwDDTHead& student();
   core::VelocityField guidedTeacher(const base::GuidanceConfig& guidance);
-  void publishGrid(const std::string& stage, std::int64_t step, const std::string& what, int nfe, const torch::Tensor& images,
-                   std::int64_t columns, double cpu_before);
+  void publishGrid(const std::string& stage, std::int64_t step, const std::string& what, int nfe,
+                   const torch::Tensor& images, std::int64_t columns, double cpu_before);
 
   base::RunConfig config_;
   const base::RunFolder& folder_;

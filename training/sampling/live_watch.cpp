@@ -20,10 +20,12 @@ void LiveWatch::afterStep(std::int64_t step, double active_seconds, const Ema& e
   // The last picture of a stage is always made: it is what the next stage builds on.
   if (!is_last && fraction > run_.painter->budget()) return;
   NamedTensors snapshot;
-  for (const auto& [name, tensor] : ema.averages()) snapshot.emplace_back(name, tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
-  run_.sampling->submitLive(task_.name(), [painter = run_.painter, stage = task_.name(), step, is_last, snapshot = std::move(snapshot)] {
-    painter->paint(stage, step, is_last, snapshot);
-  });
+  for (const auto& [name, tensor] : ema.averages())
+    snapshot.emplace_back(name, tensor.detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
+  run_.sampling->submitLive(
+      task_.name(), [painter = run_.painter, stage = task_.name(), step, is_last, snapshot = std::move(snapshot)] {
+        painter->paint(stage, step, is_last, snapshot);
+      });
 }
 
 }  // namespace meanflow::training

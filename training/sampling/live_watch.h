@@ -9,8 +9,8 @@
 
 namespace meanflow::training {
 
-/// Decides, on the leading worker, when a live picture is due and still within the watching budget, and hands a snapshot of
-/// the averaged weights to the sampling worker.
+/// Decides, on the leading worker, when a live picture is due and still within the watching budget, and hands a
+/// snapshot of the averaged weights to the sampling worker.
 class LiveWatch {
  public:
   LiveWatch(const StageTask& task, RunContext& run, const Worker& worker);

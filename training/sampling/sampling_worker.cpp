@@ -33,7 +33,8 @@ SamplingWorker::~SamplingWorker() {
 void SamplingWorker::submitLive(const std::string& key, std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
-    const auto same = std::find_if(live_.begin(), live_.end(), [&](const auto& waiting) { return waiting.first == key; });
+    const auto same =
+        std::find_if(live_.begin(), live_.end(), [&](const auto& waiting) { return waiting.first == key; });
     if (same != live_.end())
       same->second = std::move(job);
     else

@@ -14,9 +14,9 @@
 
 namespace meanflow::training {
 
-/// One low-priority thread that makes pictures beside training: live grids from snapshots of the averaged weights, and what
-/// a person asks for. Training never waits for it. What a person asks for goes first; a newer request cancels the older one,
-/// and of waiting live jobs with the same key only the newest is done.
+/// One low-priority thread that makes pictures beside training: live grids from snapshots of the averaged weights, and
+/// what a person asks for. Training never waits for it. What a person asks for goes first; a newer request cancels the
+/// older one, and of waiting live jobs with the same key only the newest is done.
 class SamplingWorker {
  public:
   /// `on_error` is told the message of a job that threw; called on the worker's thread.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::int64_t kTrajectoryBatch = 128;  // bounds memory while a bank is made
 
-/// Consistency mid-training: the student learns jumps along the teacher's Euler trajectories. Trajectories come from a bank that
-/// all steps share until it is renewed, or are made anew every step.
+/// Consistency mid-training: the student learns jumps along the teacher's Euler trajectories. Trajectories come from a
+/// bank that all steps share until it is renewed, or are made anew every step.
 class CmtTask final : public StageTask {
  public:
   /// `first_bank`: number of the first bank, so that the control sees other trajectories than the stage before it.
@@ -37,7 +37,8 @@ class CmtTask final : public StageTask {
   core::DiTwDDTHead& network() { return network_; }
 
   void begin(std::int64_t step) override {
-    teacher_ = core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), config_.guidance, workspace_.numClasses());
+    teacher_ = core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), config_.guidance,
+                                            workspace_.numClasses());
     if (usesBank()) makeBank(bankAt(step));
   }
 
@@ -47,8 +48,8 @@ class CmtTask final : public StageTask {
     } else if (const auto bank = bankAt(step); bank != bank_number_) {
       makeBank(bank);
     }
-    const auto draws = core::drawFor(objective_.pairNeeds(bank_.numPairs()), stageSeed(workspace_.seed(), name_), step, positions,
-                                     workspace_.latent().sizes(), workspace_.device());
+    const auto draws = core::drawFor(objective_.pairNeeds(bank_.numPairs()), stageSeed(workspace_.seed(), name_), step,
+                                     positions, workspace_.latent().sizes(), workspace_.device());
     return objective_.evaluate(core::flowMap(network_), bank_, draws);
   }
 
@@ -62,10 +63,11 @@ class CmtTask final : public StageTask {
   core::Trajectories makeTrajectories(std::int64_t first, std::int64_t begin, std::int64_t end) {
     std::vector<std::int64_t> numbers(end - begin);
     std::iota(numbers.begin(), numbers.end(), begin);
-    auto draws = core::drawFor(objective_.trajectoryNeeds(), stageSeed(workspace_.seed(), "trajectories"), first, numbers,
-                               workspace_.latent().sizes(), workspace_.device());
+    auto draws = core::drawFor(objective_.trajectoryNeeds(), stageSeed(workspace_.seed(), "trajectories"), first,
+                               numbers, workspace_.latent().sizes(), workspace_.device());
     // Classes in turn: every class has the same share of the bank.
-    const auto labels = torch::arange(begin, end, torch::kInt64).remainder(workspace_.numClasses()).to(workspace_.device());
+    const auto labels =
+        torch::arange(begin, end, torch::kInt64).remainder(workspace_.numClasses()).to(workspace_.device());
     return objective_.makeTrajectories(teacher_, labels, draws, grid_);
   }
 
@@ -105,8 +107,10 @@ class ControlTask final : public StageTask {
     const auto cmt = CheckpointStore(workspace.run().folder(), "cmt").newestProgress();
     const auto mean_flow = CheckpointStore(workspace.run().folder(), "mean_flow").newestProgress();
     if (!cmt || !mean_flow || cmt->step == 0)
-      throw std::runtime_error("control: stages cmt and mean_flow have to be finished first; put control behind them in `stages`");
-    // What CMT has settled on is spoilt by its own rate: the demo's distance went from .0172 to .0196, at a tenth of it to .0167.
+      throw std::runtime_error(
+          "control: stages cmt and mean_flow have to be finished first; put control behind them in `stages`");
+    // What CMT has settled on is spoilt by its own rate: the demo's distance went from .0172 to .0196, at a tenth of it
+    // to .0167.
     settings_.lr = workspace.config().cmt.control_lr;
     settings_.final_lr = std::min(settings_.final_lr, settings_.lr);
     settings_.steps = std::llround(mean_flow->cpu_seconds / (cmt->cpu_seconds / static_cast<double>(cmt->step)));
@@ -117,7 +121,9 @@ class ControlTask final : public StageTask {
   const base::TrainingConfig& settings() const override { return settings_; }
   std::shared_ptr<torch::nn::Module> module() override { return task_.module(); }
   void begin(std::int64_t step) override { task_.begin(step); }
-  core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override { return task_.loss(step, positions); }
+  core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
+    return task_.loss(step, positions);
+  }
 
  private:
   static std::int64_t firstBank(Workspace& workspace) {

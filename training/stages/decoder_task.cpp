@@ -6,16 +6,18 @@ namespace meanflow::training {
 namespace {
 
 constexpr auto kScaleStream = static_cast<core::Stream>(static_cast<std::uint32_t>(core::Stream::kFirstFree));
-constexpr auto kFeatureNoiseStream = static_cast<core::Stream>(static_cast<std::uint32_t>(core::Stream::kFirstFree) + 1);
+constexpr auto kFeatureNoiseStream =
+    static_cast<core::Stream>(static_cast<std::uint32_t>(core::Stream::kFirstFree) + 1);
 
-/// Trains the decoder on the frozen encoder's features (L1), and at the end measures the latent statistics that normalise
-/// the space the flows live in.
+/// Trains the decoder on the frozen encoder's features (L1), and at the end measures the latent statistics that
+/// normalise the space the flows live in.
 class DecoderTask final : public StageTask {
  public:
   explicit DecoderTask(Workspace& workspace)
       : workspace_(workspace),
         config_(workspace.config().decoder),
-        codec_(makeRawCodec(workspace.config(), workspace.run().folder(), makeDecoder(workspace.config()), workspace.device())),
+        codec_(makeRawCodec(workspace.config(), workspace.run().folder(), makeDecoder(workspace.config()),
+                            workspace.device())),
         sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed()) {}
 
   std::string name() const override { return "decoder"; }
@@ -36,8 +38,9 @@ class DecoderTask final : public StageTask {
       const auto seed = stageSeed(workspace_.seed(), name());
       std::vector<std::uint64_t> keys;
       for (const auto position : positions) keys.push_back(core::stepIndex(step, position));
-      features = core::addFeatureNoise(features, config_.noise_tau, core::uniforms(seed, kScaleStream, keys, {}).to(features.device()),
-                                       core::noise(seed, kFeatureNoiseStream, keys, workspace_.latent().sizes()).to(features.device()));
+      features = core::addFeatureNoise(
+          features, config_.noise_tau, core::uniforms(seed, kScaleStream, keys, {}).to(features.device()),
+          core::noise(seed, kFeatureNoiseStream, keys, workspace_.latent().sizes()).to(features.device()));
     }
     core::LossTerms terms;
     terms.loss = torch::l1_loss(codec_.decodeFeatures(features), workspace_.trainImages(indices));
@@ -51,7 +54,8 @@ class DecoderTask final : public StageTask {
       const torch::NoGradGuard no_grad;
       const auto& images = workspace_.data().train_images;
       for (std::int64_t at = 0; at < images.size(0); at += 250)
-        statistics.add(codec_.features(core::toUnitRange(images.narrow(0, at, std::min<std::int64_t>(250, images.size(0) - at)).to(workspace_.device()))));
+        statistics.add(codec_.features(core::toUnitRange(
+            images.narrow(0, at, std::min<std::int64_t>(250, images.size(0) - at)).to(workspace_.device()))));
     } else {
       statistics.add(features_);
     }

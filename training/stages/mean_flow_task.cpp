@@ -11,7 +11,8 @@ core::VelocitySource velocitySource(Workspace& workspace) {
   const auto& config = workspace.config().mean_flow;
   core::VelocityField teacher;
   if (core::VelocitySource::needsTeacher(config))
-    teacher = core::classifierFreeGuidance(core::velocityField(workspace.teacher()), config.guidance, workspace.numClasses());
+    teacher =
+        core::classifierFreeGuidance(core::velocityField(workspace.teacher()), config.guidance, workspace.numClasses());
   return core::VelocitySource::fromConfig(config, teacher);
 }
 
@@ -22,7 +23,8 @@ class MeanFlowTask final : public StageTask {
       : workspace_(workspace),
         config_(workspace.config().mean_flow),
         network_(makeStudent(workspace.config(), workspace.numClasses())),
-        objective_(core::meanFlowOptions(config_, workspace.numClasses()), workspace.schedule(), velocitySource(workspace)),
+        objective_(core::meanFlowOptions(config_, workspace.numClasses()), workspace.schedule(),
+                   velocitySource(workspace)),
         sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed() + 1) {
     network_->to(workspace.device());
     // From CMT where it was run; else from the teacher, which is what CMT is there to improve on.
@@ -40,7 +42,8 @@ class MeanFlowTask final : public StageTask {
     const auto indices = pick(sampler_.batch(step), positions);
     const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
                                      workspace_.latent().sizes(), workspace_.device());
-    return objective_.evaluate(core::flowMap(network_), workspace_.trainLatents(indices), workspace_.trainLabels(indices), draws);
+    return objective_.evaluate(core::flowMap(network_), workspace_.trainLatents(indices),
+                               workspace_.trainLabels(indices), draws);
   }
 
  private:

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// LibTorch's default generator is one for all threads: seeding and building happen under one lock for all networks. (A static
-/// inside the template would be one lock a kind of network.)
+/// LibTorch's default generator is one for all threads: seeding and building happen under one lock for all networks. (A
+/// static inside the template would be one lock a kind of network.)
 std::mutex& generatorMutex() {
   static std::mutex mutex;
   return mutex;
@@ -37,18 +37,22 @@ core::DdtOptions ddtOptions(const base::RunConfig& config, std::int64_t num_clas
           .has_r_embedder = is_student};
 }
 
-fs::path momentsFile(const base::RunFolder& folder) { return folder.stage("decoder") / "latent_statistics.safetensors"; }
+fs::path momentsFile(const base::RunFolder& folder) {
+  return folder.stage("decoder") / "latent_statistics.safetensors";
+}
 
 fs::path checkpointOf(const base::RunFolder& folder, const std::string& stage, std::int64_t step) {
   const auto entries = folder.listCheckpoints(stage);
   if (entries.empty())
-    throw std::runtime_error(folder.root().string() + " has no checkpoint of stage " + stage + "; run that stage first");
+    throw std::runtime_error(folder.root().string() + " has no checkpoint of stage " + stage +
+                             "; run that stage first");
   if (step < 0) return entries.back().path;
   for (const auto& entry : entries)
     if (entry.step == step) return entry.path;
   std::string known;
   for (const auto& entry : entries) known += (known.empty() ? "" : ", ") + std::to_string(entry.step);
-  throw std::runtime_error("stage " + stage + " has no checkpoint at step " + std::to_string(step) + "; there are " + known);
+  throw std::runtime_error("stage " + stage + " has no checkpoint at step " + std::to_string(step) + "; there are " +
+                           known);
 }
 
 }  // namespace
@@ -59,7 +63,8 @@ LatentShape latentShape(const base::RunConfig& config) {
 
 core::MaskedAutoencoder makeEncoder(const base::RunConfig& config) {
   return withSeed(config, "encoder", [&] {
-    core::VitEncoder encoder(core::VitEncoderOptions{.network = config.encoder.model, .image_size = config.data.image_size});
+    core::VitEncoder encoder(
+        core::VitEncoderOptions{.network = config.encoder.model, .image_size = config.data.image_size});
     return core::MaskedAutoencoder(encoder, config.encoder.mae_decoder_width, config.encoder.mae_decoder_depth);
   });
 }
@@ -87,7 +92,8 @@ core::DiTwDDTHead makeStudent(const base::RunConfig& config, std::int64_t num_cl
   return withSeed(config, "student", [&] { return core::DiTwDDTHead(ddtOptions(config, num_classes, true)); });
 }
 
-void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, const std::string& stage, Weights weights, std::int64_t step) {
+void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, const std::string& stage,
+                      Weights weights, std::int64_t step) {
   const auto checkpoint = checkpointOf(folder, stage, step);
   const auto file = checkpoint / "model.safetensors";
   auto tensors = core::loadTensors(file.string());
@@ -99,7 +105,8 @@ void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, 
     for (auto& [name, tensor] : *averages) (*tensors)[name] = tensor;
   }
   const auto loaded = core::loadInto(module, *tensors, core::Strictness::kExact);
-  if (!loaded) throw std::runtime_error(file.string() + " does not fit the configured network: " + loaded.error().message);
+  if (!loaded)
+    throw std::runtime_error(file.string() + " does not fit the configured network: " + loaded.error().message);
 }
 
 void copyAverages(torch::nn::Module& module, const NamedTensors& averages) {
@@ -109,7 +116,8 @@ void copyAverages(torch::nn::Module& module, const NamedTensors& averages) {
 }
 
 void saveLatentMoments(const base::RunFolder& folder, const core::LatentMoments& moments) {
-  const auto written = core::saveTensors(momentsFile(folder).string(), {{"mean", moments.mean}, {"var", moments.variance}});
+  const auto written =
+      core::saveTensors(momentsFile(folder).string(), {{"mean", moments.mean}, {"var", moments.variance}});
   if (!written) throw std::runtime_error(written.error().message);
 }
 
@@ -125,7 +133,8 @@ core::LatentMoments loadLatentMoments(const base::RunFolder& folder) {
 
 torch::Tensor normaliseImages(const torch::Tensor& images) { return images * 2 - 1; }
 
-core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder, torch::Device device) {
+core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
+                            torch::Device device) {
   auto autoencoder = makeEncoder(config);
   loadStageWeights(*autoencoder, folder, "encoder");
   freeze(*autoencoder);
@@ -133,10 +142,13 @@ core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder
   decoder->to(device);
   core::RaeCodecOptions options;
   options.encoder_input_size = config.data.image_size;
-  return core::RaeCodec([encoder = autoencoder->encoder](const torch::Tensor& images) mutable { return encoder(images); }, decoder, options);
+  return core::RaeCodec(
+      [encoder = autoencoder->encoder](const torch::Tensor& images) mutable { return encoder(images); }, decoder,
+      options);
 }
 
-std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder, torch::Device device) {
+std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
+                                          torch::Device device) {
   auto decoder = makeDecoder(config);
   loadStageWeights(*decoder, folder, "decoder");
   freeze(*decoder);
@@ -146,7 +158,8 @@ std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const b
   return codec;
 }
 
-core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes, torch::Device device) {
+core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
+                              torch::Device device) {
   auto teacher = makeTeacher(config, num_classes);
   loadStageWeights(*teacher, folder, "teacher");
   freeze(*teacher);

@@ -6,11 +6,11 @@
 
 #include "core/base/config/run_config.h"
 #include "core/base/run/run_folder.h"
+#include "core/latents/latent_statistics.h"
 #include "core/latents/rae_codec.h"
 #include "core/models/ddt.h"
 #include "core/models/masked_autoencoder.h"
 #include "core/models/vit_decoder.h"
-#include "core/latents/latent_statistics.h"
 #include "training/optim/named_tensors.h"
 
 namespace meanflow::training {
@@ -23,8 +23,8 @@ struct LatentShape {
 };
 LatentShape latentShape(const base::RunConfig& config);
 
-// Freshly initialised networks. The start depends on (config.seed, name of the network) alone, also when several threads
-// build at once.
+// Freshly initialised networks. The start depends on (config.seed, name of the network) alone, also when several
+// threads build at once.
 core::MaskedAutoencoder makeEncoder(const base::RunConfig& config);
 core::VitDecoder makeDecoder(const base::RunConfig& config);
 core::DiTwDDTHead makeTeacher(const base::RunConfig& config, std::int64_t num_classes);
@@ -49,21 +49,26 @@ core::LatentMoments loadLatentMoments(const base::RunFolder& folder);
 torch::Tensor normaliseImages(const torch::Tensor& images);
 
 /// Encoder (as trained) and a decoder of the caller's, without latent statistics: what the decoder stage works with.
-core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder, torch::Device device);
+core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
+                            torch::Device device);
 
 /// The trained autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
-std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder, torch::Device device);
+std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
+                                          torch::Device device);
 
 /// The trained teacher (averages), evaluation mode, frozen.
-core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes, torch::Device device);
+core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
+                              torch::Device device);
 /// The student as `stage` left it.
 core::DiTwDDTHead loadStudent(const base::RunConfig& config, const base::RunFolder& folder, const std::string& stage,
-                              std::int64_t num_classes, torch::Device device, Weights weights = Weights::kEma, std::int64_t step = -1);
+                              std::int64_t num_classes, torch::Device device, Weights weights = Weights::kEma,
+                              std::int64_t step = -1);
 
 /// Freezes a module: evaluation mode, no gradients.
 void freeze(torch::nn::Module& module);
 
-/// Stage whose student weights are the run's best: mean_flow if it has a checkpoint, else cmt. Empty when there is neither.
+/// Stage whose student weights are the run's best: mean_flow if it has a checkpoint, else cmt. Empty when there is
+/// neither.
 std::string newestStudentStage(const base::RunFolder& folder);
 
 }  // namespace meanflow::training

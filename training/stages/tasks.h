@@ -9,8 +9,8 @@ std::unique_ptr<StageTask> makeEncoderTask(Workspace& workspace);
 std::unique_ptr<StageTask> makeDecoderTask(Workspace& workspace);
 std::unique_ptr<StageTask> makeTeacherTask(Workspace& workspace);
 std::unique_ptr<StageTask> makeCmtTask(Workspace& workspace);
-/// More CMT from where CMT ended, with new trajectories, for as many steps as cost what mean_flow has cost: the control that
-/// shows whether distillation earns its place.
+/// More CMT from where CMT ended, with new trajectories, for as many steps as cost what mean_flow has cost: the control
+/// that shows whether distillation earns its place.
 std::unique_ptr<StageTask> makeControlTask(Workspace& workspace);
 std::unique_ptr<StageTask> makeMeanFlowTask(Workspace& workspace);
 

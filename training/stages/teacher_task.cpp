@@ -12,7 +12,8 @@ class TeacherTask final : public StageTask {
       : workspace_(workspace),
         config_(workspace.config().teacher),
         network_(makeTeacher(workspace.config(), workspace.numClasses())),
-        objective_({.num_classes = workspace.numClasses(), .label_dropout = config_.label_dropout}, workspace.schedule()),
+        objective_({.num_classes = workspace.numClasses(), .label_dropout = config_.label_dropout},
+                   workspace.schedule()),
         sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed()) {
     network_->to(workspace.device());
   }
@@ -25,7 +26,8 @@ class TeacherTask final : public StageTask {
     const auto indices = pick(sampler_.batch(step), positions);
     const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
                                      workspace_.latent().sizes(), workspace_.device());
-    return objective_.evaluate(core::velocityField(network_), workspace_.trainLatents(indices), workspace_.trainLabels(indices), draws);
+    return objective_.evaluate(core::velocityField(network_), workspace_.trainLatents(indices),
+                               workspace_.trainLabels(indices), draws);
   }
 
  private:

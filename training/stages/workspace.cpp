@@ -6,7 +6,8 @@ namespace {
 constexpr std::int64_t kEncodeBatch = 250;
 }
 
-Workspace::Workspace(base::RunConfig config, std::shared_ptr<const core::ImageDataset> data, const Worker& worker, RunContext& run)
+Workspace::Workspace(base::RunConfig config, std::shared_ptr<const core::ImageDataset> data, const Worker& worker,
+                     RunContext& run)
     : config_(std::move(config)), data_(std::move(data)), worker_(worker), run_(run) {}
 
 std::vector<std::int64_t> pick(const std::vector<std::int64_t>& batch, std::span<const std::int64_t> positions) {
@@ -43,7 +44,8 @@ torch::Tensor Workspace::trainLatents(std::span<const std::int64_t> indices) {
       return codec().encode(core::toUnitRange(images.to(device())));
     });
   }
-  return latents_.index_select(0, torch::tensor(std::vector<std::int64_t>(indices.begin(), indices.end())).to(latents_.device()));
+  return latents_.index_select(
+      0, torch::tensor(std::vector<std::int64_t>(indices.begin(), indices.end())).to(latents_.device()));
 }
 
 core::TimeSchedule Workspace::schedule() const { return {config_.teacher.time, latent().dim()}; }
@@ -52,7 +54,8 @@ torch::Tensor encodeShared(const torch::Tensor& images, const Worker& worker,
                            const std::function<torch::Tensor(const torch::Tensor&)>& encode) {
   const auto [begin, end] = worker.share(images.size(0));
   std::vector<torch::Tensor> parts;
-  for (auto at = begin; at < end; at += kEncodeBatch) parts.push_back(encode(images.narrow(0, at, std::min(kEncodeBatch, end - at))));
+  for (auto at = begin; at < end; at += kEncodeBatch)
+    parts.push_back(encode(images.narrow(0, at, std::min(kEncodeBatch, end - at))));
   return worker.allGatherRows(torch::cat(parts));
 }
 

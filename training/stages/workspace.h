@@ -14,11 +14,12 @@
 
 namespace meanflow::training {
 
-/// What one worker has at hand: its copy of the configuration, the data, and what earlier stages left in the run folder,
-/// loaded when first asked for.
+/// What one worker has at hand: its copy of the configuration, the data, and what earlier stages left in the run
+/// folder, loaded when first asked for.
 class Workspace {
  public:
-  Workspace(base::RunConfig config, std::shared_ptr<const core::ImageDataset> data, const Worker& worker, RunContext& run);
+  Workspace(base::RunConfig config, std::shared_ptr<const core::ImageDataset> data, const Worker& worker,
+            RunContext& run);
 
   base::RunConfig& config() { return config_; }
   const core::ImageDataset& data() const { return *data_; }

@@ -9,10 +9,13 @@ namespace meanflow::training {
 
 CaseConfig::CaseConfig(const nlohmann::json& object, std::string file, std::string path)
     : object_(&object), file_(std::move(file)), path_(std::move(path)) {
-  if (!object.is_object()) throw std::runtime_error(file_ + ": " + (path_.empty() ? "" : "`" + path_ + "` ") + "must be a JSON object");
+  if (!object.is_object())
+    throw std::runtime_error(file_ + ": " + (path_.empty() ? "" : "`" + path_ + "` ") + "must be a JSON object");
 }
 
-std::string CaseConfig::where(const std::string& key) const { return file_ + ": `" + (path_.empty() ? key : path_ + "." + key) + "`"; }
+std::string CaseConfig::where(const std::string& key) const {
+  return file_ + ": `" + (path_.empty() ? key : path_ + "." + key) + "`";
+}
 
 void CaseConfig::fail(const std::string& key, const std::string& what) const {
   const auto found = object_->find(key);
@@ -33,7 +36,9 @@ const nlohmann::json& CaseConfig::value(const std::string& key) const {
   return *object_->find(key);
 }
 
-CaseConfig CaseConfig::at(const std::string& key) const { return {value(key), file_, path_.empty() ? key : path_ + "." + key}; }
+CaseConfig CaseConfig::at(const std::string& key) const {
+  return {value(key), file_, path_.empty() ? key : path_ + "." + key};
+}
 
 std::vector<std::string> CaseConfig::keys() const {
   std::vector<std::string> result;
@@ -41,7 +46,8 @@ std::vector<std::string> CaseConfig::keys() const {
   return result;
 }
 
-std::int64_t CaseConfig::integerFrom(const nlohmann::json& found, const std::string& key, std::int64_t min, std::int64_t max) const {
+std::int64_t CaseConfig::integerFrom(const nlohmann::json& found, const std::string& key, std::int64_t min,
+                                     std::int64_t max) const {
   const auto range = "must be a whole number from " + std::to_string(min) + " to " + std::to_string(max);
   if (!found.is_number_integer()) fail(key, range);
   if (found.is_number_unsigned() && found.get<std::uint64_t>() > static_cast<std::uint64_t>(max)) fail(key, range);
@@ -53,7 +59,8 @@ std::int64_t CaseConfig::integerFrom(const nlohmann::json& found, const std::str
 std::int64_t CaseConfig::integer(const std::string& key, std::int64_t min, std::int64_t max) const {
   return integerFrom(value(key), key, min, max);
 }
-std::int64_t CaseConfig::integerOr(const std::string& key, std::int64_t fallback, std::int64_t min, std::int64_t max) const {
+std::int64_t CaseConfig::integerOr(const std::string& key, std::int64_t fallback, std::int64_t min,
+                                   std::int64_t max) const {
   return has(key) ? integer(key, min, max) : fallback;
 }
 
@@ -78,11 +85,14 @@ std::string CaseConfig::text(const std::string& key) const {
   if (!value(key).is_string()) fail(key, "must be a text");
   return value(key).get<std::string>();
 }
-std::string CaseConfig::textOr(const std::string& key, const std::string& fallback) const { return has(key) ? text(key) : fallback; }
+std::string CaseConfig::textOr(const std::string& key, const std::string& fallback) const {
+  return has(key) ? text(key) : fallback;
+}
 
 std::vector<double> CaseConfig::numbers(const std::string& key, std::size_t count) const {
   const auto& found = value(key);
-  const auto wanted = count > 0 ? "must be a list of " + std::to_string(count) + " numbers" : std::string("must be a list of numbers");
+  const auto wanted =
+      count > 0 ? "must be a list of " + std::to_string(count) + " numbers" : std::string("must be a list of numbers");
   if (!found.is_array() || (count > 0 && found.size() != count) || found.size() > 10000) fail(key, wanted);
   std::vector<double> result;
   for (const auto& entry : found) {
@@ -105,7 +115,8 @@ double numberInName(const std::string& text, const std::string& tensor_name) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !std::isfinite(number))
-    throw std::runtime_error("tensor '" + tensor_name + "': there should be a number where its name says '" + text + "'");
+    throw std::runtime_error("tensor '" + tensor_name + "': there should be a number where its name says '" + text +
+                             "'");
   return number;
 }
 

@@ -15,7 +15,8 @@ constexpr std::uintmax_t kMaxJsonBytes = 64 << 20;
 
 std::string shapeText(torch::IntArrayRef shape) {
   std::string text;
-  for (const auto size : shape) text += (text.empty() ? "" : ", ") + (size < 0 ? std::string("any") : std::to_string(size));
+  for (const auto size : shape)
+    text += (text.empty() ? "" : ", ") + (size < 0 ? std::string("any") : std::to_string(size));
   return "[" + text + "]";
 }
 
@@ -27,7 +28,8 @@ base::Result<CaseFolder> CaseFolder::open(const std::string& path) {
   std::error_code failed;
   const auto bytes = fs::file_size(folder.jsonFile(), failed);
   if (failed) return base::Error{folder.jsonFile() + ": cannot be read; is this the folder of one golden case?"};
-  if (bytes > kMaxJsonBytes) return base::Error{folder.jsonFile() + ": " + std::to_string(bytes) + " bytes are too many for a description"};
+  if (bytes > kMaxJsonBytes)
+    return base::Error{folder.jsonFile() + ": " + std::to_string(bytes) + " bytes are too many for a description"};
   std::ifstream stream(folder.jsonFile());
   if (!stream) return base::Error{folder.jsonFile() + ": cannot be opened"};
   folder.json_ = nlohmann::json::parse(stream, nullptr, false);
@@ -53,7 +55,8 @@ base::Result<void> CaseFolder::loadTensors() {
 }
 
 bool CaseFolder::hasColumn(core::Precision asked) const {
-  const auto dtype = description().has("dtype") && description().json()["dtype"].is_string() ? description().text("dtype") : "float32";
+  const auto dtype =
+      description().has("dtype") && description().json()["dtype"].is_string() ? description().text("dtype") : "float32";
   const bool is_double = dtype.find("float64") != std::string::npos;
   return asked == core::Precision::kFp64 ? is_double : !is_double || dtype.find("float32") != std::string::npos;
 }
@@ -81,7 +84,8 @@ const torch::Tensor& CaseFolder::expected(const std::string& stem, const std::st
   const auto found = files_.find(stem);
   if (found == files_.end()) throw std::runtime_error(tensorFile(stem) + " is missing");
   const auto tensor = found->second.find(tensor_name);
-  if (tensor == found->second.end()) throw std::runtime_error(tensorFile(stem) + ": tensor '" + tensor_name + "' is missing");
+  if (tensor == found->second.end())
+    throw std::runtime_error(tensorFile(stem) + ": tensor '" + tensor_name + "' is missing");
   return tensor->second;
 }
 
@@ -94,19 +98,22 @@ const torch::Tensor& CaseFolder::tensor(const std::string& stem, const std::stri
 const torch::Tensor& CaseFolder::host(const std::string& tensor_name, torch::IntArrayRef shape) const {
   const auto& found = host(tensor_name);
   bool fits = found.dim() == static_cast<std::int64_t>(shape.size());
-  for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || found.size(static_cast<std::int64_t>(i)) == shape[i];
+  for (std::size_t i = 0; fits && i < shape.size(); ++i)
+    fits = shape[i] < 0 || found.size(static_cast<std::int64_t>(i)) == shape[i];
   if (!fits)
-    throw std::runtime_error(tensorFile("io") + ": tensor '" + tensor_name + "' has shape " + shapeText(found.sizes()) + ", expected " +
-                             shapeText(shape));
+    throw std::runtime_error(tensorFile("io") + ": tensor '" + tensor_name + "' has shape " + shapeText(found.sizes()) +
+                             ", expected " + shapeText(shape));
   return found;
 }
 
-torch::Tensor CaseFolder::labels(const std::string& tensor_name, torch::IntArrayRef shape, std::int64_t num_classes) const {
+torch::Tensor CaseFolder::labels(const std::string& tensor_name, torch::IntArrayRef shape,
+                                 std::int64_t num_classes) const {
   const auto& found = host(tensor_name, shape);
   if (found.scalar_type() != torch::kInt64)
     throw std::runtime_error(tensorFile("io") + ": tensor '" + tensor_name + "' must hold int64 labels");
   if (found.numel() > 0 && (found.min().item<std::int64_t>() < 0 || found.max().item<std::int64_t>() > num_classes))
-    throw std::runtime_error(tensorFile("io") + ": tensor '" + tensor_name + "' has labels outside [0, " + std::to_string(num_classes) + "]");
+    throw std::runtime_error(tensorFile("io") + ": tensor '" + tensor_name + "' has labels outside [0, " +
+                             std::to_string(num_classes) + "]");
   return found.to(device);
 }
 

@@ -10,9 +10,9 @@
 
 namespace meanflow::training {
 
-/// One golden case: inputs, weights and expected outputs of a reference computation, described by case.json. It may come from
-/// anywhere: whatever is missing or of the wrong kind throws std::runtime_error naming the file and the key. Remembers what was
-/// read, so that a report can say what was never looked at. For one thread.
+/// One golden case: inputs, weights and expected outputs of a reference computation, described by case.json. It may
+/// come from anywhere: whatever is missing or of the wrong kind throws std::runtime_error naming the file and the key.
+/// Remembers what was read, so that a report can say what was never looked at. For one thread.
 class CaseFolder {
  public:
   /// Reads case.json alone. The error names the file.
@@ -43,7 +43,9 @@ class CaseFolder {
   torch::Tensor io(const std::string& tensor_name) const { return host(tensor_name).to(device); }
   /// The same with a check of its shape; -1 stands for any size, {} for a scalar.
   const torch::Tensor& host(const std::string& tensor_name, torch::IntArrayRef shape) const;
-  torch::Tensor io(const std::string& tensor_name, torch::IntArrayRef shape) const { return host(tensor_name, shape).to(device); }
+  torch::Tensor io(const std::string& tensor_name, torch::IntArrayRef shape) const {
+    return host(tensor_name, shape).to(device);
+  }
   /// Labels in [0, num_classes] (the last is the null label), int64, on `device`.
   torch::Tensor labels(const std::string& tensor_name, torch::IntArrayRef shape, std::int64_t num_classes) const;
 
@@ -52,8 +54,8 @@ class CaseFolder {
   /// STEM/NAME of everything that neither was read nor is in `compared`.
   std::vector<std::string> untouched(const std::set<std::string>& compared) const;
 
-  torch::Device device = torch::kCPU;                   ///< Where runners compute.
-  core::Precision column = core::Precision::kFp32;      ///< Which arithmetic is being checked.
+  torch::Device device = torch::kCPU;               ///< Where runners compute.
+  core::Precision column = core::Precision::kFp32;  ///< Which arithmetic is being checked.
 
  private:
   std::string path_, name_;

@@ -56,10 +56,11 @@ Comparison compare(const std::string& name, const torch::Tensor& actual, const t
 }
 
 const Comparison* worst(const std::vector<Comparison>& comparisons, double Comparison::*error) {
-  const auto found = std::max_element(comparisons.begin(), comparisons.end(), [&](const Comparison& a, const Comparison& b) {
-    if (a.note.empty() != b.note.empty()) return a.note.empty();
-    return a.*error < b.*error;
-  });
+  const auto found =
+      std::max_element(comparisons.begin(), comparisons.end(), [&](const Comparison& a, const Comparison& b) {
+        if (a.note.empty() != b.note.empty()) return a.note.empty();
+        return a.*error < b.*error;
+      });
   return found == comparisons.end() ? nullptr : &*found;
 }
 
@@ -67,20 +68,28 @@ const Comparison* worst(const std::vector<Comparison>& comparisons, double Compa
 
 std::string_view columnName(core::Precision column) {
   switch (column) {
-    case core::Precision::kFp32: return "fp32";
-    case core::Precision::kFp64: return "fp64";
-    case core::Precision::kTf32: return "tf32";
-    case core::Precision::kBf16: return "bf16";
+    case core::Precision::kFp32:
+      return "fp32";
+    case core::Precision::kFp64:
+      return "fp64";
+    case core::Precision::kTf32:
+      return "tf32";
+    case core::Precision::kBf16:
+      return "bf16";
   }
   return "?";
 }
 
 std::string_view toString(CaseStatus status) {
   switch (status) {
-    case CaseStatus::kPass: return "PASS";
-    case CaseStatus::kFail: return "FAIL";
-    case CaseStatus::kUnknown: return "UNKNOWN";
-    case CaseStatus::kSkipped: return "SKIP";
+    case CaseStatus::kPass:
+      return "PASS";
+    case CaseStatus::kFail:
+      return "FAIL";
+    case CaseStatus::kUnknown:
+      return "UNKNOWN";
+    case CaseStatus::kSkipped:
+      return "SKIP";
   }
   return "?";
 }
@@ -104,7 +113,8 @@ void CaseChecker::checkGradients(const std::string& stem, const torch::nn::Modul
     if (name.rfind(start, 0) != 0) continue;
     const auto* parameter = parameters.find(name.substr(start.size()));
     if (!parameter)
-      throw std::runtime_error(folder_.tensorFile(stem) + ": '" + name + "' is the gradient of no parameter of the network");
+      throw std::runtime_error(folder_.tensorFile(stem) + ": '" + name +
+                               "' is the gradient of no parameter of the network");
     check(stem, name, parameter->grad());
   }
 }
@@ -125,11 +135,14 @@ std::string CaseReport::line() const {
   const auto* abs = worstAbsolute();
   if (!rel) return text;
   if (!rel->note.empty()) return text + fmt::format(" {}: {}", printable(rel->tensor), rel->note);
-  text += fmt::format(" rel {:.1e} in {} ({})  abs {:.1e} in {} ({})  {} tensors", rel->max_rel_error, printable(rel->tensor),
-                      columnName(rel->column), abs->max_abs_error, printable(abs->tensor), columnName(abs->column), comparisons.size());
-  const auto num_failed = std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
+  text += fmt::format(" rel {:.1e} in {} ({})  abs {:.1e} in {} ({})  {} tensors", rel->max_rel_error,
+                      printable(rel->tensor), columnName(rel->column), abs->max_abs_error, printable(abs->tensor),
+                      columnName(abs->column), comparisons.size());
+  const auto num_failed =
+      std::count_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
   if (num_failed > 0) {
-    const auto first = std::find_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
+    const auto first =
+        std::find_if(comparisons.begin(), comparisons.end(), [](const Comparison& c) { return !c.pass; });
     text += fmt::format(", {} outside the tolerance, first {}", num_failed, printable(first->tensor));
   }
   if (!unchecked.empty()) text += fmt::format(", {} not compared", unchecked.size());
@@ -142,8 +155,8 @@ std::string CaseReport::summary() const {
     if (c.pass) continue;
     text += fmt::format("\n  {} ({}): ", printable(c.tensor), columnName(c.column));
     if (c.note.empty()) {
-      text += fmt::format("abs {:.3g}, relative to the largest entry {:.3g} (rtol {:g}, atol {:g})", c.max_abs_error, c.max_rel_error,
-                          c.tolerance.rtol, c.tolerance.atol);
+      text += fmt::format("abs {:.3g}, relative to the largest entry {:.3g} (rtol {:g}, atol {:g})", c.max_abs_error,
+                          c.max_rel_error, c.tolerance.rtol, c.tolerance.atol);
     } else {
       text += c.note;
     }

@@ -13,8 +13,8 @@ struct Comparison {
   std::string tensor;  ///< NAME of io.safetensors, or STEM/NAME.
   core::Precision column = core::Precision::kFp32;
   double max_abs_error = 0;
-  /// Largest absolute error over the reference's largest absolute entry, or over the tolerance's atol where that is larger: a tensor of
-  /// nothing but rounding (the gradient of a key's bias) has no relative error.
+  /// Largest absolute error over the reference's largest absolute entry, or over the tolerance's atol where that is
+  /// larger: a tensor of nothing but rounding (the gradient of a key's bias) has no relative error.
   double max_rel_error = 0;
   bool pass = false;
   Tolerance tolerance;
@@ -28,7 +28,7 @@ enum class CaseStatus {
   kSkipped,  ///< Has no tensors for the columns that were asked for.
 };
 std::string_view columnName(core::Precision column);  ///< "fp32", "fp64", "tf32", "bf16"
-std::string_view toString(CaseStatus status);  ///< "PASS", "FAIL", "UNKNOWN", "SKIP"
+std::string_view toString(CaseStatus status);         ///< "PASS", "FAIL", "UNKNOWN", "SKIP"
 
 struct CaseReport {
   std::string case_name;

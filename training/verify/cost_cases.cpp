@@ -17,7 +17,8 @@ void readIfPresent(const Json& config, const char* key, T& value) {
 
 void readIfPresent(const Json& config, const char* key, std::vector<std::int64_t>& value) {
   if (!config.contains(key) || config[key].is_null()) return;
-  value = config[key].is_array() ? config[key].get<std::vector<std::int64_t>>() : std::vector{config[key].get<std::int64_t>()};
+  value = config[key].is_array() ? config[key].get<std::vector<std::int64_t>>()
+                                 : std::vector{config[key].get<std::int64_t>()};
 }
 
 void readSizes(const Json& config, core::DdtShape& shape) {

@@ -47,11 +47,13 @@ struct SamplerInputs {
   double shift = 1;
 };
 
-base::GuidanceConfig guidanceOf(double scale, double t_min, double t_max) { return {.scale = scale, .t_min = t_min, .t_max = t_max}; }
+base::GuidanceConfig guidanceOf(double scale, double t_min, double t_max) {
+  return {.scale = scale, .t_min = t_min, .t_max = t_max};
+}
 
 // One entry of `runs`: an ODE run on the shifted grid.
-void runOde(CaseChecker& checker, const std::string& name, const CaseConfig& run, const SamplerInputs& in, const core::VelocityField& v,
-            const core::VelocityField& weak) {
+void runOde(CaseChecker& checker, const std::string& name, const CaseConfig& run, const SamplerInputs& in,
+            const core::VelocityField& v, const core::VelocityField& weak) {
   auto field = v;
   const auto guidance = run.text("guidance");
   if (guidance != "none") {
@@ -78,12 +80,12 @@ void runOde(CaseChecker& checker, const std::string& name, const CaseConfig& run
 void runUniformEuler(CaseChecker& checker, const std::string& name, const CaseConfig& run, const SamplerInputs& in,
                      const core::VelocityField& v) {
   const auto guidance = guidanceOf(run.number("cfg_scale"), run.number("low"), run.number("high"));
-  checker.check(name + ".final", core::sampleUniformGrid(v, in.z, in.y, run.integer("num_steps", 1, 10000), run.flag("heun"), guidance,
-                                                         in.num_classes));
+  checker.check(name + ".final", core::sampleUniformGrid(v, in.z, in.y, run.integer("num_steps", 1, 10000),
+                                                         run.flag("heun"), guidance, in.num_classes));
 }
 
-void runSde(const CaseFolder& folder, CaseChecker& checker, const std::string& name, const CaseConfig& run, const SamplerInputs& in,
-            const core::VelocityField& v) {
+void runSde(const CaseFolder& folder, CaseChecker& checker, const std::string& name, const CaseConfig& run,
+            const SamplerInputs& in, const core::VelocityField& v) {
   const core::SdeOptions options{.method = core::sdeMethodFromName(run.text("sampling_method")),
                                  .diffusion = core::diffusionFormFromName(run.text("diffusion_form")),
                                  .diffusion_norm = run.numberOr("diffusion_norm", 1),
@@ -135,8 +137,11 @@ void runTimeSamplers(const CaseFolder& folder, CaseChecker& checker) {
       if (name.rfind(start, 0) != 0) continue;
       if (name.rfind(start + "grid", 0) == 0) {
         const double num_points = numberInName(name.substr(start.size() + 4), name);
-        if (num_points < 2 || num_points > 100000) throw std::runtime_error("tensor '" + name + "': no grid has so many points");
-        checker.check(name, torch::tensor(core::TimeSchedule::withShift(shift).grid(static_cast<std::int64_t>(num_points)), torch::kFloat64));
+        if (num_points < 2 || num_points > 100000)
+          throw std::runtime_error("tensor '" + name + "': no grid has so many points");
+        checker.check(name,
+                      torch::tensor(core::TimeSchedule::withShift(shift).grid(static_cast<std::int64_t>(num_points)),
+                                    torch::kFloat64));
         continue;
       }
       // SHIFT.DISTRIBUTION.t, .mf_r or .mf_t
@@ -165,7 +170,8 @@ void runMeanFlowSamplers(const CaseFolder& folder, CaseChecker& checker) {
   for (const auto& name : folder.names("io")) {
     const std::string final_part = ".final", guided_prefix = "zhuyu.cfg", steps_part = ".steps";
     if (name.rfind("mf", 0) == 0 && name.ends_with(final_part))
-      checker.check(name, core::sampleMeanFlow(u, in.z, in.y, steps(name.substr(2, name.size() - 2 - final_part.size()), name)));
+      checker.check(
+          name, core::sampleMeanFlow(u, in.z, in.y, steps(name.substr(2, name.size() - 2 - final_part.size()), name)));
     const auto steps_at = name.find(steps_part);
     if (name.rfind(guided_prefix, 0) != 0 || steps_at == std::string::npos) continue;
     const double scale = numberInName(name.substr(guided_prefix.size(), steps_at - guided_prefix.size()), name);
@@ -199,7 +205,8 @@ void runOdeSamplers(const CaseFolder& folder, CaseChecker& checker) {
   if (!folder.has("one.t")) return;
   const torch::NoGradGuard no_grad;
   // Single evaluations on both sides of and inside the interval; a case.json may leave their settings out.
-  const auto guidance = guidanceOf(config.numberOr("one_scale", 1.8), config.numberOr("one_t_min", 0.3), config.numberOr("one_t_max", 0.9));
+  const auto guidance = guidanceOf(config.numberOr("one_scale", 1.8), config.numberOr("one_t_min", 0.3),
+                                   config.numberOr("one_t_max", 0.9));
   const auto t = folder.io("one.t", {in.z.size(0)});
   checker.checkIfPresent("one.v", v(in.z, t, in.y));
   checker.checkIfPresent("one.cfg", core::classifierFreeGuidance(v, guidance, in.num_classes)(in.z, t, in.y));

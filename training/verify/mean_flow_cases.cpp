@@ -29,11 +29,13 @@ struct Variant {
   std::optional<double> eta;
 };
 
-/// "0.005.alt_p1.loss" -> the longest run of characters at `from` that make a number, without the point before the next word.
+/// "0.005.alt_p1.loss" -> the longest run of characters at `from` that make a number, without the point before the next
+/// word.
 std::string numberAt(const std::string& text, std::size_t from) {
   auto end = from;
-  while (end < text.size() && (std::isdigit(static_cast<unsigned char>(text[end])) || text[end] == '-' || text[end] == 'e' ||
-                               (text[end] == '.' && end + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[end + 1])))))
+  while (end < text.size() &&
+         (std::isdigit(static_cast<unsigned char>(text[end])) || text[end] == '-' || text[end] == 'e' ||
+          (text[end] == '.' && end + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[end + 1])))))
     ++end;
   return text.substr(from, end - from);
 }
@@ -59,7 +61,9 @@ std::optional<Variant> variantOf(const std::string& name) {
   if (at > name.size()) return std::nullopt;
   const auto rest = name.substr(at);
   for (const auto& [mark, is_squared] : {std::pair{std::string("alt_p"), false}, {std::string("p"), true}}) {
-    if (rest.rfind(mark, 0) != 0 || rest.size() == mark.size() || !std::isdigit(static_cast<unsigned char>(rest[mark.size()]))) continue;
+    if (rest.rfind(mark, 0) != 0 || rest.size() == mark.size() ||
+        !std::isdigit(static_cast<unsigned char>(rest[mark.size()])))
+      continue;
     const auto power = numberAt(rest, mark.size());
     variant.adaptive_p = numberInName(power, name);
     variant.is_squared = is_squared;
@@ -129,7 +133,8 @@ class MeanFlowCase {
     options.adaptive_squared = variant.is_squared;
     options.network_label_dropout = network_label_dropout;
     options.derivative = {.kind = variant.derivative, .delta_t = variant.delta_t, .clamp_times = false};
-    return {options, schedule_, variant.eta ? core::VelocitySource::mix(*variant.eta, core::VelocitySource::self()) : velocity_};
+    return {options, schedule_,
+            variant.eta ? core::VelocitySource::mix(*variant.eta, core::VelocitySource::self()) : velocity_};
   }
 
   void check(const std::string& name, const torch::Tensor& actual) { checker_.checkIfPresent(prefix_ + name, actual); }
@@ -141,9 +146,12 @@ class MeanFlowCase {
     std::vector<torch::Tensor> losses;
     for (std::int64_t b = 0; b < x_.size(0); ++b) {
       const auto row = [b](const torch::Tensor& tensor) { return tensor.narrow(0, b, 1); };
-      core::Draws draws{.label_uniforms = row(draws_.label_uniforms), .eps = row(draws_.eps),
-                        .time_uniforms = row(draws_.time_uniforms), .mask_uniforms = row(draws_.mask_uniforms),
-                        .pair_indices = {}, .network_label_uniforms = {}};
+      core::Draws draws{.label_uniforms = row(draws_.label_uniforms),
+                        .eps = row(draws_.eps),
+                        .time_uniforms = row(draws_.time_uniforms),
+                        .mask_uniforms = row(draws_.mask_uniforms),
+                        .pair_indices = {},
+                        .network_label_uniforms = {}};
       if (draws_.network_label_uniforms.defined())
         draws.network_label_uniforms = draws_.network_label_uniforms.view({3, -1}).select(1, b);
       losses.push_back(objective.evaluate(u_, row(x_), row(y_), draws).loss);
@@ -159,7 +167,8 @@ class MeanFlowCase {
     check("w", target.w);
     check("r", target.r);
     check("t", target.t);
-    if (has("v_theta")) check("v_theta", core::VelocitySource::self().at(u_, target.z_t, target.t, target.y, x_, draws_.eps));
+    if (has("v_theta"))
+      check("v_theta", core::VelocitySource::self().at(u_, target.z_t, target.t, target.y, x_, draws_.eps));
   }
 
   void checkVariant(const Variant& variant) {
@@ -169,10 +178,16 @@ class MeanFlowCase {
     check(name + "w", target.w);
     check(name + "target", target.u_tgt);
     if (has(name + "dudt"))  // of every row, also of those with r = t whose derivative the objective never takes
-      check(name + "dudt", core::transportDerivative(u_,
-                                                     {.z_t = target.z_t, .w = target.w, .r = target.r, .t = target.t, .y = target.y,
-                                                      .y_plus = {}, .y_minus = {}},
-                                                     {.kind = variant.derivative, .delta_t = variant.delta_t, .clamp_times = false}));
+      check(name + "dudt",
+            core::transportDerivative(u_,
+                                      {.z_t = target.z_t,
+                                       .w = target.w,
+                                       .r = target.r,
+                                       .t = target.t,
+                                       .y = target.y,
+                                       .y_plus = {},
+                                       .y_minus = {}},
+                                      {.kind = variant.derivative, .delta_t = variant.delta_t, .clamp_times = false}));
     if (has(name + "u")) {
       const torch::NoGradGuard no_grad;
       check(name + "u", u_(target.z_t, target.r, target.t, target.y));

@@ -37,7 +37,8 @@ Inputs inputs(const CaseFolder& folder, std::int64_t channels, std::int64_t side
 
 // Loss sum(out * cotangent) / numel and its gradients; then the ones that only exist when W and pos_embed are trained.
 template <class Network>
-void checkLossAndGradients(const CaseFolder& folder, CaseChecker& checker, Network& network, const Inputs& in, const Evaluate& evaluate) {
+void checkLossAndGradients(const CaseFolder& folder, CaseChecker& checker, Network& network, const Inputs& in,
+                           const Evaluate& evaluate) {
   if (!folder.has("cotangent")) return;
   const auto cotangent = folder.io("cotangent", in.x.sizes());
   const auto run = [&] {
@@ -60,7 +61,8 @@ void checkLossAndGradients(const CaseFolder& folder, CaseChecker& checker, Netwo
 }
 
 // Outputs for the labels as given, all null, and with the recorded dropout applied.
-void checkLabels(const CaseFolder& folder, CaseChecker& checker, const Inputs& in, std::int64_t num_classes, const Evaluate& evaluate) {
+void checkLabels(const CaseFolder& folder, CaseChecker& checker, const Inputs& in, std::int64_t num_classes,
+                 const Evaluate& evaluate) {
   if (folder.has("out")) checker.check("out", evaluate(in.x, in.y));
   if (folder.has("out_null")) checker.check("out_null", evaluate(in.x, torch::full_like(in.y, num_classes)));
   if (folder.has("out_label_dropped")) {
@@ -76,8 +78,8 @@ void checkGuidance(const CaseFolder& folder, CaseChecker& checker, const Inputs&
   const base::GuidanceConfig guidance = {.scale = folder.host("cfg_scale", {}).item<double>(),
                                          .t_min = interval[0].item<double>(),
                                          .t_max = interval[1].item<double>()};
-  const auto out =
-      core::classifierFreeGuidance(core::velocityField(network), guidance, network->options().num_classes)(in.x, in.t, in.y);
+  const auto out = core::classifierFreeGuidance(core::velocityField(network), guidance, network->options().num_classes)(
+      in.x, in.t, in.y);
   checker.check("cfg_out", torch::cat({out, out}));
 }
 
@@ -98,7 +100,8 @@ core::DdtOptions ddtOptions(const CaseConfig& config) {
   return options;
 }
 
-core::DiTwDDTHead makeDdt(const CaseFolder& folder, const CaseConfig& config, const std::string& stem, bool is_student) {
+core::DiTwDDTHead makeDdt(const CaseFolder& folder, const CaseConfig& config, const std::string& stem,
+                          bool is_student) {
   auto options = ddtOptions(config);
   options.has_r_embedder = is_student;
   return buildLoaded<core::DiTwDDTHead>(folder, stem, options);
@@ -108,7 +111,9 @@ void runDdt(const CaseFolder& folder, CaseChecker& checker) {
   auto network = makeDdt(folder, folder.config(), "weights", /*is_student=*/false);
   const auto& options = network->options();
   const auto in = inputs(folder, options.in_channels, options.input_size, options.num_classes);
-  const Evaluate evaluate = [&](const torch::Tensor& z, const torch::Tensor& labels) { return network->velocity(z, in.t, labels); };
+  const Evaluate evaluate = [&](const torch::Tensor& z, const torch::Tensor& labels) {
+    return network->velocity(z, in.t, labels);
+  };
   {
     const torch::NoGradGuard no_grad;
     checkLabels(folder, checker, in, options.num_classes, evaluate);
@@ -139,7 +144,9 @@ void runLightningDit(const CaseFolder& folder, CaseChecker& checker) {
   readSwitches(config, options);
   auto network = buildLoaded<core::LightningDit>(folder, "weights", options);
   const auto in = inputs(folder, options.in_channels, options.input_size, options.num_classes);
-  const Evaluate evaluate = [&](const torch::Tensor& z, const torch::Tensor& labels) { return network->velocity(z, in.t, labels); };
+  const Evaluate evaluate = [&](const torch::Tensor& z, const torch::Tensor& labels) {
+    return network->velocity(z, in.t, labels);
+  };
   {
     const torch::NoGradGuard no_grad;
     checkLabels(folder, checker, in, options.num_classes, evaluate);

@@ -13,8 +13,8 @@ namespace meanflow::training {
 /// Sizes and switches from a case's `config` (or part of one); what is absent keeps DdtOptions' default.
 core::DdtOptions ddtOptions(const CaseConfig& config);
 
-/// Builds a network and loads STEM.safetensors exactly; throws with the report where they do not fit. Shapes are compared first,
-/// on a copy that takes no memory: sizes that the weights do not have are never allocated.
+/// Builds a network and loads STEM.safetensors exactly; throws with the report where they do not fit. Shapes are
+/// compared first, on a copy that takes no memory: sizes that the weights do not have are never allocated.
 template <class Network, class Options>
 Network buildLoaded(const CaseFolder& folder, const std::string& stem, const Options& options,
                     const std::function<core::TensorMap(const core::TensorMap&)>& map_names = {}) {

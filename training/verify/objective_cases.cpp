@@ -25,21 +25,25 @@ core::Draws drawsOf(const CaseFolder& folder, const FlowMatchingInputs& in) {
   return draws;
 }
 
-/// Loss on other paths and predictions, names PATH.PREDICTION.WEIGHT.loss; where the file has only the times and not the uniforms
-/// they came from, at those.
-void checkOtherPaths(const CaseFolder& folder, CaseChecker& checker, const core::VelocityField& v, const FlowMatchingInputs& in) {
+/// Loss on other paths and predictions, names PATH.PREDICTION.WEIGHT.loss; where the file has only the times and not
+/// the uniforms they came from, at those.
+void checkOtherPaths(const CaseFolder& folder, CaseChecker& checker, const core::VelocityField& v,
+                     const FlowMatchingInputs& in) {
   const std::string suffix = ".loss";
   for (const auto& name : folder.names("io")) {
-    if ((name.rfind("GVP.", 0) != 0 && name.rfind("VP.", 0) != 0 && name.rfind("Linear.", 0) != 0) || !name.ends_with(suffix)) continue;
+    if ((name.rfind("GVP.", 0) != 0 && name.rfind("VP.", 0) != 0 && name.rfind("Linear.", 0) != 0) ||
+        !name.ends_with(suffix))
+      continue;
     const auto start = name.substr(0, name.size() - suffix.size());
     const auto first = start.find('.'), second = start.find('.', first + 1);
     if (second == std::string::npos) continue;
-    const core::FlowMatching objective({.num_classes = in.num_classes,
-                                        .label_dropout = 0,
-                                        .path = core::pathKindFromName(start.substr(0, first)),
-                                        .prediction = core::predictionFromName(start.substr(first + 1, second - first - 1)),
-                                        .weight = core::lossWeightFromName(start.substr(second + 1))},
-                                       core::TimeSchedule::withShift(in.shift));
+    const core::FlowMatching objective(
+        {.num_classes = in.num_classes,
+         .label_dropout = 0,
+         .path = core::pathKindFromName(start.substr(0, first)),
+         .prediction = core::predictionFromName(start.substr(first + 1, second - first - 1)),
+         .weight = core::lossWeightFromName(start.substr(second + 1))},
+        core::TimeSchedule::withShift(in.shift));
     const auto drawn = objective.evaluate(v, in.x, in.y, drawsOf(folder, in));
     checker.checkIfPresent(start + ".t", drawn.t);
     // The loss at the recorded times: near the ends it magnifies the last bit of t.
@@ -79,7 +83,8 @@ void runFlowMatchingLoss(const CaseFolder& folder, CaseChecker& checker) {
     checker.check(name + ".t", terms.t);
     const auto z_t = core::interpolate(in.x, in.eps, terms.t);
     checker.check(name + ".xt", z_t);
-    checker.checkIfPresent(name + ".ut", core::pathVelocity(core::pathCoefficients(core::PathKind::kLinear, terms.t), in.x, in.eps));
+    checker.checkIfPresent(name + ".ut",
+                           core::pathVelocity(core::pathCoefficients(core::PathKind::kLinear, terms.t), in.x, in.eps));
     checker.checkIfPresent(name + ".pred", v(z_t, terms.t, in.y));
     checker.check(name + ".loss", terms.err_sq / entriesPerSample(in.x));
     checker.checkIfPresent(name + ".loss_mean", terms.loss);
@@ -96,7 +101,8 @@ void runConsistencyMidTraining(const CaseFolder& folder, CaseChecker& checker) {
   const auto u = core::flowMap(student);
   const auto& options = student->options();
   const auto side = options.input_size;
-  const auto grid = core::TimeSchedule::withShift(config.number("shift", 1, 1e6)).grid(config.integer("num_steps", 2, 10000));
+  const auto grid =
+      core::TimeSchedule::withShift(config.number("shift", 1, 1e6)).grid(config.integer("num_steps", 2, 10000));
   core::Draws draws;
   draws.eps = folder.io("z", {-1, options.in_channels, side, side});
   const auto y = folder.labels("y", {draws.eps.size(0)}, options.num_classes);
@@ -110,8 +116,10 @@ void runConsistencyMidTraining(const CaseFolder& folder, CaseChecker& checker) {
                                                   .label_dropout = config.number("label_dropout_prob", 0, 1),
                                                   .pair_times = pair_times});
     const auto trajectories = objective.makeTrajectories(teacher, y, draws, grid);
-    if (draws.pair_indices.min().item<std::int64_t>() < 0 || draws.pair_indices.max().item<std::int64_t>() >= trajectories.numPairs())
-      throw std::runtime_error(folder.tensorFile("io") + ": tensor 'indices' must lie in [0, " + std::to_string(trajectories.numPairs()) + ")");
+    if (draws.pair_indices.min().item<std::int64_t>() < 0 ||
+        draws.pair_indices.max().item<std::int64_t>() >= trajectories.numPairs())
+      throw std::runtime_error(folder.tensorFile("io") + ": tensor 'indices' must lie in [0, " +
+                               std::to_string(trajectories.numPairs()) + ")");
     const auto pairs = core::selectPairs(trajectories, draws.pair_indices, pair_times);
     if (is_official) {
       checker.checkIfPresent("y_effective", trajectories.y);

@@ -47,7 +47,9 @@ OfficialScheduleKeys scheduleKeys(const CaseConfig& training) {
   return keys;
 }
 
-std::int64_t stepsPerEpoch(const CaseConfig& config) { return config.integer("steps_per_epoch", 1, std::int64_t{1} << 32); }
+std::int64_t stepsPerEpoch(const CaseConfig& config) {
+  return config.integer("steps_per_epoch", 1, std::int64_t{1} << 32);
+}
 
 /// Settings of one optimiser step as the trainers do it.
 struct LoopSettings {
@@ -70,7 +72,8 @@ struct StepRecord {
 
 /// The trainers' loop: accumulate, clip, step, average.
 StepRecord runLoop(const LoopSettings& settings, AdamW& optimizer, Ema& ema,
-                   const std::function<MicroBatch(std::int64_t)>& evaluate, const std::function<void(std::int64_t)>& after_step) {
+                   const std::function<MicroBatch(std::int64_t)>& evaluate,
+                   const std::function<void(std::int64_t)>& after_step) {
   StepRecord record;
   const auto accum = static_cast<double>(settings.grad_accum);
   for (std::int64_t step = 0; step < settings.num_steps; ++step) {
@@ -101,8 +104,8 @@ std::int64_t numSteps(const CaseFolder& folder, std::int64_t grad_accum, std::in
   for (const char* name : inputs) {
     if (!folder.has(name)) continue;
     if (folder.host(name).dim() < 1 || folder.host(name).size(0) != num_steps * grad_accum)
-      throw std::runtime_error(folder.tensorFile("io") + ": tensor '" + name + "' needs " + std::to_string(num_steps * grad_accum) +
-                               " rows, one for each micro batch");
+      throw std::runtime_error(folder.tensorFile("io") + ": tensor '" + name + "' needs " +
+                               std::to_string(num_steps * grad_accum) + " rows, one for each micro batch");
   }
   return num_steps;
 }
@@ -110,7 +113,8 @@ std::int64_t numSteps(const CaseFolder& folder, std::int64_t grad_accum, std::in
 torch::Tensor asTensor(const std::vector<double>& values) { return torch::tensor(values, torch::kFloat64); }
 
 /// Compares NAME of the file with the tensors of that name; of the label table only the rows that were recorded.
-void checkWeights(const CaseFolder& folder, CaseChecker& checker, const std::string& stem, const NamedTensors& tensors) {
+void checkWeights(const CaseFolder& folder, CaseChecker& checker, const std::string& stem,
+                  const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     if (name == "y_embedder.embedding_table.weight" && folder.has(stem, "y_embedder.rows")) {
       const auto rows = folder.tensor("final", "label_rows").to(torch::kInt64);
@@ -123,7 +127,9 @@ void checkWeights(const CaseFolder& folder, CaseChecker& checker, const std::str
 
 using Evaluate = std::function<MicroBatch(std::int64_t)>;
 
-MicroBatch reported(const core::LossTerms& terms) { return {.loss = terms.loss, .reference_loss = terms.scalars.front().second}; }
+MicroBatch reported(const core::LossTerms& terms) {
+  return {.loss = terms.loss, .reference_loss = terms.scalars.front().second};
+}
 
 /// Labels of all micro batches [steps, B].
 torch::Tensor labelRows(const CaseFolder& folder, const core::DiTwDDTHead& network) {
@@ -132,8 +138,9 @@ torch::Tensor labelRows(const CaseFolder& folder, const core::DiTwDDTHead& netwo
 
 Evaluate flowMatchingStep(const CaseFolder& folder, const core::DiTwDDTHead& network) {
   const auto config = folder.config();
-  const core::FlowMatching objective({.num_classes = network->options().num_classes, .label_dropout = network->options().class_dropout_prob},
-                                     core::TimeSchedule::withShift(config.number("shift", 1, 1e6)));
+  const core::FlowMatching objective(
+      {.num_classes = network->options().num_classes, .label_dropout = network->options().class_dropout_prob},
+      core::TimeSchedule::withShift(config.number("shift", 1, 1e6)));
   return [&folder, objective, y = labelRows(folder, network), v = core::velocityField(network)](std::int64_t i) {
     core::Draws draws;
     draws.eps = folder.io("noise")[i];
@@ -151,18 +158,20 @@ Evaluate cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, con
                                                 .network_label_dropout = student->options().class_dropout_prob});
   const auto grid =
       core::TimeSchedule::withShift(config.number("shift", 1, 1e6)).grid(config.integer("teacher_num_steps", 2, 10000));
-  return [&folder, objective, grid, teacher, y = labelRows(folder, student), u = core::flowMap(student)](std::int64_t i) {
-    core::Draws draws;
-    draws.label_uniforms = folder.host("drop_u")[i];
-    draws.eps = folder.io("noise")[i];
-    draws.pair_indices = folder.host("indices")[i];
-    draws.network_label_uniforms = folder.host("drop_model")[i];
-    const auto trajectories = objective.makeTrajectories(teacher, y[i], draws, grid);
-    return reported(objective.evaluate(u, trajectories, draws));
-  };
+  return
+      [&folder, objective, grid, teacher, y = labelRows(folder, student), u = core::flowMap(student)](std::int64_t i) {
+        core::Draws draws;
+        draws.label_uniforms = folder.host("drop_u")[i];
+        draws.eps = folder.io("noise")[i];
+        draws.pair_indices = folder.host("indices")[i];
+        draws.network_label_uniforms = folder.host("drop_model")[i];
+        const auto trajectories = objective.makeTrajectories(teacher, y[i], draws, grid);
+        return reported(objective.evaluate(u, trajectories, draws));
+      };
 }
 
-Evaluate meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocitySource& velocity) {
+Evaluate meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student,
+                      const core::VelocitySource& velocity) {
   const auto config = folder.config();
   core::MeanFlowOptions options;
   options.num_classes = student->options().num_classes;
@@ -206,7 +215,8 @@ void runOptimizer(const CaseFolder& folder, CaseChecker& checker) {
   for (const auto& name : folder.names("params")) {
     if (name.rfind(start, 0) != 0) continue;
     const auto key = name.substr(start.size());
-    parameters.emplace_back(key, folder.tensor("params", name).to(folder.device).clone().set_requires_grad(key != "frozen"));
+    parameters.emplace_back(key,
+                            folder.tensor("params", name).to(folder.device).clone().set_requires_grad(key != "frozen"));
   }
   const auto find = [&](const std::string& name) {
     for (const auto& [key, tensor] : parameters)
@@ -214,7 +224,10 @@ void runOptimizer(const CaseFolder& folder, CaseChecker& checker) {
     throw std::runtime_error(folder.tensorFile("params") + ": tensor 'init." + name + "' is missing");
   };
   const auto betas = config.numbers("betas", 2);
-  AdamW optimizer(parameters, {.beta1 = betas[0], .beta2 = betas[1], .eps = config.number("eps"), .weight_decay = config.number("weight_decay")});
+  AdamW optimizer(parameters, {.beta1 = betas[0],
+                               .beta2 = betas[1],
+                               .eps = config.number("eps"),
+                               .weight_decay = config.number("weight_decay")});
   Ema ema(parameters);
   const auto scheduler = config.at("schedule");
   OfficialScheduleKeys keys;
@@ -253,7 +266,8 @@ void runTraining(const CaseFolder& folder, CaseChecker& checker) {
   const bool is_flow_matching = folder.name().rfind("train_fm", 0) == 0;
   auto network = makeDdt(folder, config.at("model"), "init", /*is_student=*/!is_flow_matching);
   core::VelocityField teacher;
-  if (folder.hasFile("teacher")) teacher = core::velocityField(makeDdt(folder, config.at("model"), "teacher", /*is_student=*/false));
+  if (folder.hasFile("teacher"))
+    teacher = core::velocityField(makeDdt(folder, config.at("model"), "teacher", /*is_student=*/false));
   Evaluate evaluate;
   if (is_flow_matching) {
     evaluate = flowMatchingStep(folder, network);
@@ -261,11 +275,13 @@ void runTraining(const CaseFolder& folder, CaseChecker& checker) {
     if (!teacher) throw std::runtime_error(folder.tensorFile("teacher") + " is missing");
     evaluate = cmtStep(folder, network, teacher);
   } else {
-    evaluate = meanFlowStep(folder, network, teacher ? core::VelocitySource::teacher(teacher) : core::VelocitySource::data());
+    evaluate =
+        meanFlowStep(folder, network, teacher ? core::VelocitySource::teacher(teacher) : core::VelocitySource::data());
   }
   const auto training = config.at("training");
   const auto betas = training.numbers("beta", 2);
-  AdamW optimizer(namedParameters(*network), {.beta1 = betas[0], .beta2 = betas[1], .weight_decay = training.number("wd")});
+  AdamW optimizer(namedParameters(*network),
+                  {.beta1 = betas[0], .beta2 = betas[1], .weight_decay = training.number("wd")});
   Ema ema(namedParameters(*network));
   const auto grad_accum = config.integer("grad_accum", 1, 1000);
   const LoopSettings settings{
@@ -273,7 +289,8 @@ void runTraining(const CaseFolder& folder, CaseChecker& checker) {
       .clip_grad = training.number("clip_grad", 0),
       .ema_decay = config.number("ema_decay", 0, 1),
       .grad_accum = grad_accum,
-      .num_steps = numSteps(folder, grad_accum, {"x", "y", "noise", "u", "u2", "u_mask", "drop_u", "drop_model", "indices"})};
+      .num_steps =
+          numSteps(folder, grad_accum, {"x", "y", "noise", "u", "u2", "u_mask", "drop_u", "drop_model", "indices"})};
   const auto record = runLoop(settings, optimizer, ema, evaluate, [](std::int64_t) {});
   checker.check("loss", asTensor(record.loss));
   checker.check("loss_ref", asTensor(record.loss_ref));

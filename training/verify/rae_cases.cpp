@@ -46,7 +46,8 @@ std::vector<double> channelValues(const CaseConfig& preprocessor, const char* ke
   return preprocessor.numbers(key, static_cast<std::size_t>(count));
 }
 
-void checkEncoding(const CaseFolder& folder, CaseChecker& checker, core::RaeCodec& codec, core::PretrainedEncoder& encoder) {
+void checkEncoding(const CaseFolder& folder, CaseChecker& checker, core::RaeCodec& codec,
+                   core::PretrainedEncoder& encoder) {
   const torch::NoGradGuard no_grad;
   const auto channels = encoder->options().num_channels;
   const auto image = folder.io("image", {-1, channels, -1, -1});
@@ -59,12 +60,14 @@ void checkEncoding(const CaseFolder& folder, CaseChecker& checker, core::RaeCode
   checker.check("features", core::latentsToTokens(raw));
   checker.checkIfPresent("latent_raw", raw);
   checker.check("latent", codec.encode(image));
-  if (folder.has("image_at_input_size")) checker.check("latent2", codec.encode(folder.io("image_at_input_size", {-1, channels, -1, -1})));
+  if (folder.has("image_at_input_size"))
+    checker.check("latent2", codec.encode(folder.io("image_at_input_size", {-1, channels, -1, -1})));
   if (folder.has("latent_noisy")) {
     const auto B = raw.size(0);
     const auto normals = core::tokensToLatents(folder.io("noise_n", {B, raw.size(2) * raw.size(3), raw.size(1)}));
     const auto u = folder.io("noise_u");
-    if (u.numel() != B) throw std::runtime_error(folder.tensorFile("io") + ": tensor 'noise_u' needs one value for each image");
+    if (u.numel() != B)
+      throw std::runtime_error(folder.tensorFile("io") + ": tensor 'noise_u' needs one value for each image");
     const auto tau = folder.config().number("noise_tau", 0, 1000);
     checker.check("latent_noisy", codec.normalise(core::addFeatureNoise(raw, tau, u.flatten(), normals)));
   }
@@ -83,10 +86,12 @@ void checkDecoding(const CaseFolder& folder, CaseChecker& checker, core::RaeCode
       checker.checkIfPresent("decoder_logits", decoder->logits(tokens));
       // A token in front, whatever it holds, is left out.
       const auto front = torch::full({tokens.size(0), 1, C}, 7.0, tokens.options());
-      checker.checkIfPresent("decoder_logits_dropcls", decoder->logits(torch::cat({front, tokens}, 1), /*drop_cls_token=*/true));
+      checker.checkIfPresent("decoder_logits_dropcls",
+                             decoder->logits(torch::cat({front, tokens}, 1), /*drop_cls_token=*/true));
     }
     for (const auto& name : folder.names("io"))  // tokens_4x goes with decoder_logits_interp
-      if (name.rfind("tokens_", 0) == 0) checker.checkIfPresent("decoder_logits_interp", decoder->logits(folder.io(name, {-1, -1, C})));
+      if (name.rfind("tokens_", 0) == 0)
+        checker.checkIfPresent("decoder_logits_interp", decoder->logits(folder.io(name, {-1, -1, C})));
   }
   if (!folder.has("cotangent")) return;
   const auto loss = (recon * folder.io("cotangent", recon.sizes())).sum() / recon.numel();
@@ -108,8 +113,9 @@ void runRae(const CaseFolder& folder, CaseChecker& checker) {
   options.eps = config.numberOr("eps", options.eps, 0, 1);
   const auto side = options.encoder_input_size / encoder->options().patch_size;
   if (side < 1) config.fail("encoder_input_size", "must be at least the encoder's patch_size");
-  core::RaeCodec codec([encoder](const torch::Tensor& images) mutable { return core::tokensToLatents(encoder(images)); },
-                       makeDecoder(folder, encoder->options().hidden_size, side), options);
+  core::RaeCodec codec(
+      [encoder](const torch::Tensor& images) mutable { return core::tokensToLatents(encoder(images)); },
+      makeDecoder(folder, encoder->options().hidden_size, side), options);
   if (folder.hasFile("stat")) {
     const auto moments = [&](const char* name) { return folder.tensor("stat", name).to(folder.device); };
     codec.setStatistics({.mean = moments("mean"), .variance = moments("var")});

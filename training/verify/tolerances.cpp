@@ -9,9 +9,9 @@ namespace {
 
 using core::Precision;
 
-// A row applies where the case's name starts with `case_prefix`, the tensor's name contains `tensor_part` and the column fits; the
-// first match wins. In the columns fp32 and fp64 rows are exceptions that a case.json states in words, never looser than what it
-// says; everything else has the numbers of the case.json itself.
+// A row applies where the case's name starts with `case_prefix`, the tensor's name contains `tensor_part` and the
+// column fits; the first match wins. In the columns fp32 and fp64 rows are exceptions that a case.json states in words,
+// never looser than what it says; everything else has the numbers of the case.json itself.
 struct Row {
   Precision column;
   std::string_view case_prefix;
@@ -19,7 +19,8 @@ struct Row {
   Tolerance tolerance;
 };
 constexpr Row kRows[] = {
-    // "finite differences divide by 2*delta: allow rtol 2e-3 on dudt (and what follows) in float32". Their rounding error is
+    // "finite differences divide by 2*delta: allow rtol 2e-3 on dudt (and what follows) in float32". Their rounding
+    // error is
     // absolute, about 1e-7 |u| / delta.
     {Precision::kFp32, "mfd_loss", "jvp", {.rtol = 2e-4, .atol = 2e-5, .floor = 1e-9}},
     {Precision::kFp32, "mft_loss", "jvp", {.rtol = 2e-4, .atol = 2e-5, .floor = 1e-9}},
@@ -39,15 +40,18 @@ constexpr Row kRows[] = {
     // Float32 results recorded as float64; the case's float32 numbers.
     {Precision::kFp32, "optim", "loss", {.rtol = 1e-4, .atol = 1e-6}},
     {Precision::kFp32, "optim", "grad_norm", {.rtol = 1e-4, .atol = 1e-6}},
-    // "loss_ref rtol 1e-3 on the first step, 5e-3 later; params atol 2e-4 (AdamW amplifies sign noise of near-zero gradients)"
+    // "loss_ref rtol 1e-3 on the first step, 5e-3 later; params atol 2e-4 (AdamW amplifies sign noise of near-zero
+    // gradients)"
     {Precision::kFp32, "train_", "loss", {.rtol = 1e-3}},
     {Precision::kFp32, "train_", "grad_norm", {.rtol = 1e-3}},
     {Precision::kFp32, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kFp32, "train_", "", {.atol = 2e-4, .floor = 1e-7}},
 
-    // bfloat16 keeps 8 bits (half a unit: 2^-9 = 0.002). Errors are relative to a tensor's largest entry, not to each entry: a few times
+    // bfloat16 keeps 8 bits (half a unit: 2^-9 = 0.002). Errors are relative to a tensor's largest entry, not to each
+    // entry: a few times
     // what was measured on a CPU (outputs 0.03, gradients 0.04, weights after five steps 0.08).
-    // A finite difference divides the rounding of u by delta: at delta 0.005 it is as large as du/dt itself. Nothing but its size is
+    // A finite difference divides the rounding of u by delta: at delta 0.005 it is as large as du/dt itself. Nothing
+    // but its size is
     // checked; the JVP is what bf16 training should use.
     {Precision::kBf16, "mfd_loss", ".dudt", {.of_largest = 4}},
     {Precision::kBf16, "mft_loss", ".dudt", {.of_largest = 4}},
@@ -59,7 +63,8 @@ constexpr Row kRows[] = {
     {Precision::kBf16, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kBf16, "train_mf", "", {.of_largest = 1}},
     {Precision::kBf16, "train_", "", {.of_largest = 0.2}},
-    // Losses here are means of signed products, gradients of a key's bias are zero up to rounding: both need an absolute part.
+    // Losses here are means of signed products, gradients of a key's bias are zero up to rounding: both need an
+    // absolute part.
     {Precision::kBf16, "", "loss", {.atol = 5e-3, .floor = 5e-3, .of_largest = 0.1}},
     {Precision::kBf16, "", "grad", {.atol = 1e-4, .floor = 1e-4, .of_largest = 0.15}},
     {Precision::kBf16, "", "", {.of_largest = 0.1}},
@@ -105,7 +110,8 @@ Tolerance toleranceFor(const CaseFolder& folder, const std::string& tensor_name,
   const bool is_double = expected.scalar_type() == torch::kFloat64;
   auto tolerance = is_double ? kFloat64Default : kFloat32Default;
   const auto* key = is_double ? "float64" : "float32";
-  if (!description.has("tolerances") || !description.json()["tolerances"].is_object() || !description.at("tolerances").has(key))
+  if (!description.has("tolerances") || !description.json()["tolerances"].is_object() ||
+      !description.at("tolerances").has(key))
     return tolerance;
   const auto stated = description.at("tolerances").at(key);
   tolerance.rtol = stated.numberOr("rtol", 0, 0, 1);

@@ -15,8 +15,8 @@ struct Tolerance {
   double absolute(double largest) const;  ///< Everything but the rtol term.
 };
 
-/// What case.json asks for the dtype of `expected`, or the matching row of the one table in tolerances.cpp; in the columns tf32 and
-/// bf16 that column's row. Integers, booleans and cases that ask for "exact" are exact.
+/// What case.json asks for the dtype of `expected`, or the matching row of the one table in tolerances.cpp; in the
+/// columns tf32 and bf16 that column's row. Integers, booleans and cases that ask for "exact" are exact.
 Tolerance toleranceFor(const CaseFolder& folder, const std::string& tensor_name, const torch::Tensor& expected);
 
 }  // namespace meanflow::training

@@ -53,11 +53,13 @@ std::string described(const CaseFolder& folder, const std::string& what) {
 }
 
 /// The requested columns that the case has.
-std::vector<core::Precision> columnsOf(const CaseFolder& folder, const RegisteredCase& kind, const VerifyOptions& options) {
+std::vector<core::Precision> columnsOf(const CaseFolder& folder, const RegisteredCase& kind,
+                                       const VerifyOptions& options) {
   if (kind.is_host_arithmetic) return {core::Precision::kFp32};
   std::vector<core::Precision> result;
   for (const auto column : options.columns)
-    if (folder.hasColumn(column) && std::find(result.begin(), result.end(), column) == result.end()) result.push_back(column);
+    if (folder.hasColumn(column) && std::find(result.begin(), result.end(), column) == result.end())
+      result.push_back(column);
   return result;
 }
 
@@ -79,12 +81,15 @@ void runColumn(CaseFolder& folder, CaseRunner run, core::Precision column, torch
 }
 
 /// The tensors that nobody looked at; those of a dtype whose column was not run are not meant.
-std::vector<std::string> unchecked(const CaseFolder& folder, const std::set<std::string>& compared, const std::vector<core::Precision>& columns) {
+std::vector<std::string> unchecked(const CaseFolder& folder, const std::set<std::string>& compared,
+                                   const std::vector<core::Precision>& columns) {
   auto names = folder.untouched(compared);
   const bool ran_double = std::find(columns.begin(), columns.end(), core::Precision::kFp64) != columns.end();
   const bool ran_single = columns.size() > (ran_double ? 1U : 0U);
   std::erase_if(names, [&](const std::string& name) {
-    const auto of = [&](const char* prefix) { return name.rfind(std::string("io/") + prefix, 0) == 0 || name.rfind(std::string("grads/") + prefix, 0) == 0; };
+    const auto of = [&](const char* prefix) {
+      return name.rfind(std::string("io/") + prefix, 0) == 0 || name.rfind(std::string("grads/") + prefix, 0) == 0;
+    };
     return (!ran_double && of("f64.")) || (!ran_single && (of("f32.") || of("train_mode.")));
   });
   return names;

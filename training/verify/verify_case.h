@@ -14,7 +14,8 @@ using CaseRunner = void (*)(const CaseFolder& folder, CaseChecker& checker);
 struct RegisteredCase {
   std::string_view kind;
   CaseRunner run;
-  bool is_host_arithmetic = false;  ///< Nothing a column changes (times, schedules, optimiser state): float32 and float64 as always.
+  bool is_host_arithmetic =
+      false;  ///< Nothing a column changes (times, schedules, optimiser state): float32 and float64 as always.
 };
 
 /// Every kind of case this build can check: the one table (verify_case.cpp).
@@ -26,7 +27,8 @@ const RegisteredCase* findKind(std::string_view case_name);
 
 struct VerifyOptions {
   torch::Device device = torch::kCPU;
-  /// Columns to run, each where the case has it: kFp64 where it holds float64 tensors, the others where it holds float32 ones.
+  /// Columns to run, each where the case has it: kFp64 where it holds float64 tensors, the others where it holds
+  /// float32 ones.
   std::vector<core::Precision> columns = {core::Precision::kFp32, core::Precision::kFp64};
 };
 /// "fp32", "fp64", "tf32", "bf16". An error names them.

@@ -39,10 +39,18 @@ class ReportQueue {
 
 void count(CaseStatus status, VerifyTotals& totals) {
   switch (status) {
-    case CaseStatus::kPass: ++totals.num_pass; break;
-    case CaseStatus::kFail: ++totals.num_fail; break;
-    case CaseStatus::kUnknown: ++totals.num_unknown; break;
-    case CaseStatus::kSkipped: ++totals.num_skipped; break;
+    case CaseStatus::kPass:
+      ++totals.num_pass;
+      break;
+    case CaseStatus::kFail:
+      ++totals.num_fail;
+      break;
+    case CaseStatus::kUnknown:
+      ++totals.num_unknown;
+      break;
+    case CaseStatus::kSkipped:
+      ++totals.num_skipped;
+      break;
   }
 }
 
@@ -74,7 +82,8 @@ VerifyTotals verifyAll(const std::vector<std::string>& folders, const VerifyOpti
   std::atomic<std::size_t> next = 0;
   std::vector<std::jthread> workers;
   const auto work = [&] {
-    for (auto index = next++; index < folders.size(); index = next++) queue.put(index, verifyCase(folders[index], options));
+    for (auto index = next++; index < folders.size(); index = next++)
+      queue.put(index, verifyCase(folders[index], options));
   };
   for (int i = 0; i < std::clamp(num_threads, 1, 64); ++i) workers.emplace_back(work);
   VerifyTotals totals;

@@ -52,8 +52,8 @@ class Crew {
 
 namespace {
 
-// A rank may make a long checkpoint or score while others wait in a collective; a failed rank releases them through the Crew,
-// so the timeout only guards against a stuck one.
+// A rank may make a long checkpoint or score while others wait in a collective; a failed rank releases them through the
+// Crew, so the timeout only guards against a stuck one.
 constexpr auto kCollectiveTimeout = std::chrono::minutes(30);
 
 using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
@@ -66,17 +66,15 @@ Group connect(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size) 
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
 }
 
-/// c10d's flight recorder keeps one unguarded map a process: ranks that are threads of one process corrupt it (seen as a crash in
-/// FlightRecorder::recordWithResetEnabled). It is read from the environment once, at the first collective.
+/// c10d's flight recorder keeps one unguarded map a process: ranks that are threads of one process corrupt it (seen as
+/// a crash in FlightRecorder::recordWithResetEnabled). It is read from the environment once, at the first collective.
 void switchFlightRecorderOff() {
   static std::once_flag once;
-  std::call_once(once, [] {
-    setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/1);
-  });
+  std::call_once(once, [] { setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/1); });
 }
 
-/// Gloo writes to sockets without MSG_NOSIGNAL: a write to a rank that has gone would end the whole process. The threads that Gloo
-/// starts from this one inherit the mask and see the error instead.
+/// Gloo writes to sockets without MSG_NOSIGNAL: a write to a rank that has gone would end the whole process. The
+/// threads that Gloo starts from this one inherit the mask and see the error instead.
 void blockBrokenPipeSignal() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -91,12 +89,14 @@ Worker::Worker(int rank, int size, torch::Device device, Group group, std::share
 Worker::~Worker() = default;
 Worker::Worker(Worker&&) noexcept = default;
 
-/// Waits for a collective, but no longer than until another rank fails: Gloo alone was seen to wait for a rank that had gone.
+/// Waits for a collective, but no longer than until another rank fails: Gloo alone was seen to wait for a rank that had
+/// gone.
 void Worker::finish(const c10::intrusive_ptr<c10d::Work>& work) const {
   const auto future = work->getFuture();
   future->addCallback([crew = crew_](c10::ivalue::Future&) { crew->ring(); });
   if (!crew_->wait([&] { return future->completed(); }))
-    throw std::runtime_error("rank " + std::to_string(rank_) + " was released from a collective because another rank failed");
+    throw std::runtime_error("rank " + std::to_string(rank_) +
+                             " was released from a collective because another rank failed");
   work->wait();
 }
 
@@ -144,7 +144,8 @@ void runWorkers(int num_workers, torch::Device device, const std::function<void(
   switchFlightRecorderOff();
   const auto store = c10::make_intrusive<c10d::HashStore>();
   const auto crew = std::make_shared<Crew>();
-  std::vector<Group> groups(num_workers);  // outlive every rank's work, so that no rank closes while another still sends
+  std::vector<Group> groups(
+      num_workers);  // outlive every rank's work, so that no rank closes while another still sends
   std::vector<std::thread> threads;
   threads.reserve(num_workers);
   for (int rank = 0; rank < num_workers; ++rank) {
@@ -164,8 +165,8 @@ void runWorkers(int num_workers, torch::Device device, const std::function<void(
   for (auto& thread : threads) thread.join();
   const auto failure = crew->failure();
   if (!failure) return;
-  // A rank that was released may have left a collective under way, and closing its group waits for it: for its peers to close, or
-  // for Gloo's timeout. Nobody needs to wait for that.
+  // A rank that was released may have left a collective under way, and closing its group waits for it: for its peers to
+  // close, or for Gloo's timeout. Nobody needs to wait for that.
   for (auto& group : groups) std::thread([closing = std::move(group)]() mutable { closing.reset(); }).detach();
   std::rethrow_exception(failure);
 }

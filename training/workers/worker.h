@@ -8,7 +8,7 @@
 namespace c10d {
 class ProcessGroupGloo;
 class Work;
-}
+}  // namespace c10d
 
 namespace meanflow::training {
 
@@ -18,7 +18,8 @@ class Crew;
 /// not shared between threads. A collective throws when another worker has failed.
 class Worker {
  public:
-  Worker(int rank, int size, torch::Device device, c10::intrusive_ptr<c10d::ProcessGroupGloo> group, std::shared_ptr<Crew> crew);
+  Worker(int rank, int size, torch::Device device, c10::intrusive_ptr<c10d::ProcessGroupGloo> group,
+         std::shared_ptr<Crew> crew);
   ~Worker();
   Worker(Worker&&) noexcept;
 
@@ -47,9 +48,9 @@ class Worker {
   std::shared_ptr<Crew> crew_;
 };
 
-/// Runs `body` on `num_workers` threads and joins them all. On CPUs each thread runs LibTorch single-threaded (one worker a
-/// core scales 1.8 to 2 x on two cores; LibTorch's own threads 1.2 to 1.5 x). When one throws, the others are released
-/// from their collectives and the first exception is rethrown here.
+/// Runs `body` on `num_workers` threads and joins them all. On CPUs each thread runs LibTorch single-threaded (one
+/// worker a core scales 1.8 to 2 x on two cores; LibTorch's own threads 1.2 to 1.5 x). When one throws, the others are
+/// released from their collectives and the first exception is rethrown here.
 void runWorkers(int num_workers, torch::Device device, const std::function<void(Worker&)>& body);
 
 /// `configured` if positive, else one per core the process may use (CPU) or one (one GPU).

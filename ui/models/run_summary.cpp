@@ -66,9 +66,11 @@ struct Fold {
 
   /// A run may be taken up again with other stages, such as the control between MeanFlow and the report.
   void orderStages(const std::vector<std::string>& names) {
-    const auto current = run.current_stage < 0 ? std::string() : run.stages[static_cast<std::size_t>(run.current_stage)].name;
+    const auto current =
+        run.current_stage < 0 ? std::string() : run.stages[static_cast<std::size_t>(run.current_stage)].name;
     const auto place = [&](const StageSummary& stage) { return std::find(names.begin(), names.end(), stage.name); };
-    std::stable_sort(run.stages.begin(), run.stages.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    std::stable_sort(run.stages.begin(), run.stages.end(),
+                     [&](const auto& a, const auto& b) { return place(a) < place(b); });
     if (const auto* stage = run.find(current)) makeCurrent(*stage);
   }
 

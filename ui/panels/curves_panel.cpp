@@ -274,7 +274,8 @@ std::string CurvesPanel::stageAtCursor() const {
   const auto& summary = source_->summary();
   const auto head = summary.head();
   if (!head) return {};
-  // A stage that trains nothing, such as the report, has no curves: the last one that was trained says more than an empty chart.
+  // A stage that trains nothing, such as the report, has no curves: the last one that was trained says more than an
+  // empty chart.
   std::string trained;
   for (const auto& stage : summary.stages) {
     if (stage.num_parameters > 0) trained = stage.name;

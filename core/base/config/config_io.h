@@ -15,8 +15,8 @@ namespace meanflow::base {
 /// The file meant by a path or by the name of a preset ("demo" is resources/presets/demo.yaml).
 Result<std::string> configPath(const std::string& path_or_preset);
 
-/// Reads a YAML file or the preset of that name, then applies the overrides in order. What the file leaves out keeps the
-/// default of run_config.h. A file of the reference repositories is converted (official_config.h).
+/// Reads a YAML file or the preset of that name, then applies the overrides in order. What the file leaves out keeps
+/// the default of run_config.h. A file of the reference repositories is converted (official_config.h).
 Result<RunConfig> loadConfig(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
 
 /// As loadConfig, from text. `source_name` is what errors call the text. Refused: unknown and duplicate keys, wrong

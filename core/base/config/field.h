@@ -25,6 +25,7 @@ struct FieldInfo {
 // A visitor offers
 //   template <class T> void field(std::string_view name, T& value, FieldInfo info);
 //     with T one of bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<std::string>
-//   template <class S> void section(std::string_view name, S& value, std::string_view help);   // calls describe(*this, value)
+//   template <class S> void section(std::string_view name, S& value, std::string_view help);   // calls describe(*this,
+//   value)
 
 }  // namespace meanflow::base

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Configuration files of the reference repositories, in both of their dialects: sony/mf-rae (flat `training` keys, intervals
-// in steps) and bytetriper/RAE since December 2025 (`optimizer` and `scheduler` sections, intervals in epochs). What a key
-// means is taken from the code that reads it: a key the released trainers ignore is ignored here, and the report says so.
+// Configuration files of the reference repositories, in both of their dialects: sony/mf-rae (flat `training` keys,
+// intervals in steps) and bytetriper/RAE since December 2025 (`optimizer` and `scheduler` sections, intervals in
+// epochs). What a key means is taken from the code that reads it: a key the released trainers ignore is ignored here,
+// and the report says so.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -43,8 +44,8 @@ struct OfficialOptions {
   /// `stages=[cmt]` among them says which trainer the file is for: mid-training and MeanFlow files look alike.
   std::vector<std::string> overrides;
   std::int64_t num_images = kImageNetTrainImages;
-  /// GPUs of the official run, which decide the length of an epoch and the pairs of a CMT step. 0 = the largest of 8, 4, 2, 1
-  /// that divides global_batch_size / grad_accum_steps, which gives the numbers of the published scripts.
+  /// GPUs of the official run, which decide the length of an epoch and the pairs of a CMT step. 0 = the largest of 8,
+  /// 4, 2, 1 that divides global_batch_size / grad_accum_steps, which gives the numbers of the published scripts.
   std::int64_t num_ranks = 0;
 };
 
@@ -57,8 +58,8 @@ Result<OfficialConfig> convertOfficialConfig(const YamlNode& root, const std::st
 /// Reads and converts a file; an error too when it is not official.
 Result<OfficialConfig> readOfficialConfig(const std::string& path, const OfficialOptions& options = {});
 
-/// Optimizer steps in one pass over the data as the released loops count them: micro-batches of a rank (the last partial one
-/// dropped or kept) divided by the accumulation.
+/// Optimizer steps in one pass over the data as the released loops count them: micro-batches of a rank (the last
+/// partial one dropped or kept) divided by the accumulation.
 std::int64_t officialStepsPerEpoch(std::int64_t num_images, std::int64_t global_batch, std::int64_t accumulation,
                                    std::int64_t num_ranks, bool drop_last);
 

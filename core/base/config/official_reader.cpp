@@ -24,7 +24,8 @@ std::string written(const YamlNode& node) {
 
 /// A value in our YAML's syntax: texts that YAML would read as something else are quoted.
 std::string asValueText(const YamlNode& node) {
-  if (node.isScalar() && (node.text.empty() || node.text.front() == '[' || node.text.front() == '"' || node.text.front() == '\'')) {
+  if (node.isScalar() &&
+      (node.text.empty() || node.text.front() == '[' || node.text.front() == '"' || node.text.front() == '\'')) {
     std::string text = node.text;
     return formatValue(&text);
   }
@@ -63,7 +64,8 @@ std::optional<T> OfficialReader::read(const std::string& key) {
   if (!raw) return fail(key, raw.error().message), std::nullopt;
   T value{};
   const double none = std::numeric_limits<double>::infinity();
-  if (auto assigned = assign({.key = key, .value = &value, .help = {}, .unit = {}, .min = -none, .max = none, .choices = {}}, *raw);
+  if (auto assigned =
+          assign({.key = key, .value = &value, .help = {}, .unit = {}, .min = -none, .max = none, .choices = {}}, *raw);
       !assigned)
     return fail(key, assigned.error().message), std::nullopt;
   return value;
@@ -153,9 +155,11 @@ Result<void> OfficialReader::checkKeys(const YamlNode& node, const std::string& 
     const std::string key = prefix + node.keys[i].text;
     const int line = node.keys[i].line;
     if (const auto [seen, is_new] = lines.emplace(key, line); !is_new)
-      return Error{fmt::format("{}:{}: {}: duplicate key, first given in line {}", source_name_, line, key, seen->second),
-                   ErrorKind::kUsage};
-    const bool is_one_word = node.keys[i].text.find('.') == std::string::npos;  // "stage_1.ckpt: x" is no section stage_1
+      return Error{
+          fmt::format("{}:{}: {}: duplicate key, first given in line {}", source_name_, line, key, seen->second),
+          ErrorKind::kUsage};
+    const bool is_one_word =
+        node.keys[i].text.find('.') == std::string::npos;  // "stage_1.ckpt: x" is no section stage_1
     if (is_one_word && known_.contains(key)) continue;
     const auto below = known_.lower_bound(key + ".");
     if (is_one_word && below != known_.end() && below->starts_with(key + ".")) {  // a section
@@ -171,9 +175,11 @@ Result<void> OfficialReader::checkKeys(const YamlNode& node, const std::string& 
     // Names of the same section first: they are what a slip was meant to be.
     std::vector<std::string> siblings;
     for (const auto& name : known_)
-      if (name.starts_with(prefix)) siblings.push_back(prefix + name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()));
+      if (name.starts_with(prefix))
+        siblings.push_back(prefix + name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()));
     if (prefix.empty())
-      for (const char* section : {"stage_1", "stage_2", "transport", "sampler", "guidance", "misc", "training", "eval", "gan"})
+      for (const char* section :
+           {"stage_1", "stage_2", "transport", "sampler", "guidance", "misc", "training", "eval", "gan"})
         siblings.emplace_back(section);  // also those that this file has no use for
     std::string guess = nearest(key, siblings);
     if (guess.empty()) guess = nearest(key, std::vector<std::string>(known_.begin(), known_.end()));

@@ -14,9 +14,9 @@
 
 namespace meanflow::base {
 
-/// Every call names its official key, which makes that key known; whatever the file holds beyond the known keys is an error
-/// in the end. The first error of a call is kept and the conversion goes on, so that an unknown key (often its cause) can be
-/// reported instead.
+/// Every call names its official key, which makes that key known; whatever the file holds beyond the known keys is an
+/// error in the end. The first error of a call is kept and the conversion goes on, so that an unknown key (often its
+/// cause) can be reported instead.
 class OfficialReader {
  public:
   OfficialReader(const YamlNode& root, std::string source_name, OfficialConfig& out)
@@ -25,7 +25,8 @@ class OfficialReader {
   /// Whether the file gives `key` a value that is not null. Does not make it known.
   bool has(std::string_view key) const { return find(key) != nullptr; }
 
-  // The value under `key`, which becomes known; nothing when it is absent or null, or when it is of another type (an error).
+  // The value under `key`, which becomes known; nothing when it is absent or null, or when it is of another type (an
+  // error).
   std::optional<std::string> text(const std::string& key);
   std::optional<double> number(const std::string& key);
   std::optional<std::int64_t> integer(const std::string& key);
@@ -34,7 +35,8 @@ class OfficialReader {
   std::optional<std::vector<double>> numbers(const std::string& key);
 
   /// ours := the value of `key` as written; when absent, ours := `fallback` unless that is empty.
-  void copy(const std::string& key, const std::string& ours, const std::string& fallback = {}, const std::string& note = {});
+  void copy(const std::string& key, const std::string& ours, const std::string& fallback = {},
+            const std::string& note = {});
   /// ours := value, which was computed from `key`.
   void set(const std::string& key, const std::string& ours, const std::string& value, const std::string& note = {});
   /// ours := value, a constant of the released code.

@@ -18,7 +18,8 @@ std::string lastPart(const std::string& text) {
   const auto end = text.find_last_not_of('/');
   if (end == std::string::npos) return {};
   const auto slash = text.rfind('/', end);
-  return text.substr(slash == std::string::npos ? 0 : slash + 1, end - (slash == std::string::npos ? 0 : slash + 1) + 1);
+  return text.substr(slash == std::string::npos ? 0 : slash + 1,
+                     end - (slash == std::string::npos ? 0 : slash + 1) + 1);
 }
 
 struct EncoderClass {
@@ -68,20 +69,23 @@ void readDecoderSizes(OfficialReader& in, const std::string& key, const std::str
   if (stream) {
     const auto json = nlohmann::json::parse(stream, nullptr, false);
     const auto number = [&](const char* name) {
-      return json.is_object() && json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
+      return json.is_object() && json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>()
+                                                                                       : 0;
     };
-    size = {"", number("decoder_hidden_size"), number("decoder_num_hidden_layers"), number("decoder_num_attention_heads"),
-            number("decoder_intermediate_size")};
+    size = {"", number("decoder_hidden_size"), number("decoder_num_hidden_layers"),
+            number("decoder_num_attention_heads"), number("decoder_intermediate_size")};
     if (size.hidden_size == 0 || size.depth == 0 || size.num_heads == 0 || size.intermediate_size == 0)
-      return in.fail(key, path + "/config.json lacks decoder_hidden_size, decoder_num_hidden_layers, "
-                                 "decoder_num_attention_heads or decoder_intermediate_size");
+      return in.fail(key, path +
+                              "/config.json lacks decoder_hidden_size, decoder_num_hidden_layers, "
+                              "decoder_num_attention_heads or decoder_intermediate_size");
     note = "from " + path + "/config.json";
   } else {
     const auto name = lastPart(path);
     const auto found = std::find_if(std::begin(kDecoders), std::end(kDecoders),
                                     [&](const DecoderSize& entry) { return entry.name == name; });
     if (found == std::end(kDecoders))
-      return in.fail(key, fmt::format("{}/config.json is not here and '{}' is no published decoder (ViTB, ViTL, ViTXL)", path, name));
+      return in.fail(key, fmt::format("{}/config.json is not here and '{}' is no published decoder (ViTB, ViTL, ViTXL)",
+                                      path, name));
     size = *found;
   }
   in.set(key, "decoder.model.hidden_size", std::to_string(size.hidden_size), note);
@@ -106,7 +110,8 @@ void readNetworkParams(OfficialReader& in, const std::string& prefix, const std:
     in.ignore(key("use_pos_embed"), "LightningDiT always has positions");
   else
     in.copy(key("use_pos_embed"), ours + ".use_pos_embed");
-  for (const auto& [name, lightning_default] : {std::pair{"hidden_size", "[1152]"}, {"depth", "[28]"}, {"num_heads", "[16]"}}) {
+  for (const auto& [name, lightning_default] :
+       {std::pair{"hidden_size", "[1152]"}, {"depth", "[28]"}, {"num_heads", "[16]"}}) {
     if (const auto values = in.integers(key(name)))
       in.set(key(name), ours + "." + name, listText(*values));
     else if (is_lightning)
@@ -125,11 +130,12 @@ void readNetworkParams(OfficialReader& in, const std::string& prefix, const std:
   const auto channels = in.integer(key("in_channels"));
   in.ignore(key("in_channels"), fmt::format("follows from the encoder: {}", plan.latent_channels));
   if (channels && *channels != plan.latent_channels)
-    in.fail(key("in_channels"), fmt::format("{} does not fit the encoder's {} channels", *channels, plan.latent_channels));
+    in.fail(key("in_channels"),
+            fmt::format("{} does not fit the encoder's {} channels", *channels, plan.latent_channels));
 }
 
-std::string loweredWord(OfficialReader& in, const std::string& key, std::initializer_list<std::pair<const char*, const char*>> words,
-                        const std::string& fallback) {
+std::string loweredWord(OfficialReader& in, const std::string& key,
+                        std::initializer_list<std::pair<const char*, const char*>> words, const std::string& fallback) {
   const auto text = in.text(key);
   if (!text) return fallback;
   std::string known;
@@ -145,22 +151,28 @@ std::string loweredWord(OfficialReader& in, const std::string& key, std::initial
 
 std::string OfficialPlan::trained() const {
   switch (stage) {
-    case OfficialStage::kDecoder: return "decoder";
-    case OfficialStage::kTeacher: return "teacher";
-    case OfficialStage::kCmt: return "cmt";
-    case OfficialStage::kMeanFlow: return "mean_flow";
-    default: return {};
+    case OfficialStage::kDecoder:
+      return "decoder";
+    case OfficialStage::kTeacher:
+      return "teacher";
+    case OfficialStage::kCmt:
+      return "cmt";
+    case OfficialStage::kMeanFlow:
+      return "mean_flow";
+    default:
+      return {};
   }
 }
 
 void readAutoencoder(OfficialReader& in, OfficialPlan& plan) {
   const auto target = in.text("stage_1.target");
-  if (target && *target != "stage1.RAE") in.fail("stage_1.target", fmt::format("only stage1.RAE is known, got '{}'", *target));
+  if (target && *target != "stage1.RAE")
+    in.fail("stage_1.target", fmt::format("only stage1.RAE is known, got '{}'", *target));
   in.ignore("stage_1.target", "the only autoencoder");
   const std::string class_key = "stage_1.params.encoder_cls";
   const auto cls = in.text(class_key).value_or("Dinov2withNorm");
-  const auto entry =
-      std::find_if(std::begin(kEncoders), std::end(kEncoders), [&](const EncoderClass& e) { return e.official == cls; });
+  const auto entry = std::find_if(std::begin(kEncoders), std::end(kEncoders),
+                                  [&](const EncoderClass& e) { return e.official == cls; });
   if (entry == std::end(kEncoders)) {
     in.fail(class_key, fmt::format("expected one of Dinov2withNorm, MAEwNorm, SigLIP2wNorm, got '{}'", cls));
     return;
@@ -178,7 +190,8 @@ void readAutoencoder(OfficialReader& in, OfficialPlan& plan) {
     in.fail(path_key, "is missing: which encoder?");
   }
   if (kind == "dinov2")
-    requireTrue(in, "stage_1.params.encoder_params.normalize", true, "only true is supported: latents are normalised by a LayerNorm");
+    requireTrue(in, "stage_1.params.encoder_params.normalize", true,
+                "only true is supported: latents are normalised by a LayerNorm");
   in.copy("stage_1.params.encoder_input_size", "encoder.input_size", "224");
   const auto& encoder = in.config().encoder;
   plan.latent_side = std::max<std::int64_t>(1, encoder.input_size / encoder.model.patch_size);
@@ -213,9 +226,9 @@ void readNetwork(OfficialReader& in, const OfficialPlan& plan) {
     in.fail("stage_2.target", fmt::format("expected DiTwDDTHead, DiTwDDTHead_MF or LightningDiT, got '{}'", target));
   if (plan.isStudent()) {
     in.ignore("stage_2.target", "the released CMT and MeanFlow trainers build DiT-DH-XL whatever this section says");
-    for (const char* field : {"input_size", "patch_size", "in_channels", "hidden_size", "depth", "num_heads", "mlp_ratio",
-                              "class_dropout_prob", "num_classes", "use_qknorm", "use_swiglu", "use_rope", "use_rmsnorm",
-                              "wo_shift", "use_pos_embed"})
+    for (const char* field : {"input_size", "patch_size", "in_channels", "hidden_size", "depth", "num_heads",
+                              "mlp_ratio", "class_dropout_prob", "num_classes", "use_qknorm", "use_swiglu", "use_rope",
+                              "use_rmsnorm", "wo_shift", "use_pos_embed"})
       in.ignore(std::string("stage_2.params.") + field, "the released trainer builds DiT-DH-XL whatever this says");
     in.ignore("stage_2.ckpt", "the released trainer takes --ckpt_teacher and --ckpt_cmt");
     in.constant("teacher.architecture", "ddt", "hard-coded in the released trainer");
@@ -240,9 +253,10 @@ void readNetwork(OfficialReader& in, const OfficialPlan& plan) {
 void readTransport(OfficialReader& in, const OfficialPlan& plan) {
   if (!plan.hasNetwork() && !in.has("transport")) return;
   const std::string prefix = "transport.params.";
-  const auto path = loweredWord(in, prefix + "path_type", {{"Linear", "linear"}, {"GVP", "gvp"}, {"VP", "vp"}}, "linear");
-  const auto prediction =
-      loweredWord(in, prefix + "prediction", {{"velocity", "velocity"}, {"noise", "noise"}, {"score", "score"}}, "velocity");
+  const auto path =
+      loweredWord(in, prefix + "path_type", {{"Linear", "linear"}, {"GVP", "gvp"}, {"VP", "vp"}}, "linear");
+  const auto prediction = loweredWord(in, prefix + "prediction",
+                                      {{"velocity", "velocity"}, {"noise", "noise"}, {"score", "score"}}, "velocity");
   const auto weight =
       loweredWord(in, prefix + "loss_weight", {{"velocity", "velocity"}, {"likelihood", "likelihood"}}, "none");
   in.set(prefix + "path_type", "teacher.path", path);
@@ -260,7 +274,8 @@ void readTransport(OfficialReader& in, const OfficialPlan& plan) {
     in.fail(times_key, fmt::format("expected uniform or logit-normal_MU_SIGMA, got '{}'", times));
   }
   in.constant("teacher.time.t_max", "0.999", "hard-coded: times end at 1 - 1/1000 before the shift");
-  if (plan.isStudent()) in.constant("mean_flow.time_distribution", "teacher", "the pairs r, t are drawn from the same distribution");
+  if (plan.isStudent())
+    in.constant("mean_flow.time_distribution", "teacher", "the pairs r, t are drawn from the same distribution");
   for (const char* name : {"train_eps", "sample_eps"}) {
     const auto eps = in.number(prefix + name);
     if (eps && *eps != 0 && (path != "linear" || prediction != "velocity"))
@@ -281,23 +296,26 @@ void readSampler(OfficialReader& in, const OfficialPlan& plan) {
     in.fail(prefix + "reverse", "only false is supported (true is not usable in the released code)");
   in.ignore(prefix + "reverse", "never reversed");
   if (!is_used) {
-    const std::string why = plan.stage == OfficialStage::kCmt ? "the trajectories are Euler's with the settings of cmt"
-                                                              : "the student is sampled in its own few steps (sampling.nfe)";
+    const std::string why = plan.stage == OfficialStage::kCmt
+                                ? "the trajectories are Euler's with the settings of cmt"
+                                : "the student is sampled in its own few steps (sampling.nfe)";
     if (plan.stage == OfficialStage::kCmt) {
       const auto count = num_points.value_or(50);
       if (count < 2) in.fail(points_key, "needs at least 2 grid points");
       in.set(points_key, "cmt.euler_steps", std::to_string(std::max<std::int64_t>(1, count - 1)),
-             fmt::format("num_steps counts the points of the grid: {} points are {} teacher evaluations", count, count - 1));
+             fmt::format("num_steps counts the points of the grid: {} points are {} teacher evaluations", count,
+                         count - 1));
     }
     for (const char* name : {"num_steps", "steps"})
       if (plan.stage != OfficialStage::kCmt) in.ignore(prefix + name, why);
-    for (const char* name : {"sampler.mode", "sampler.params.sampling_method", "sampler.params.atol", "sampler.params.rtol",
-                             "sampler.params.diffusion_form", "sampler.params.diffusion_norm", "sampler.params.last_step",
-                             "sampler.params.last_step_size"})
+    for (const char* name : {"sampler.mode", "sampler.params.sampling_method", "sampler.params.atol",
+                             "sampler.params.rtol", "sampler.params.diffusion_form", "sampler.params.diffusion_norm",
+                             "sampler.params.last_step", "sampler.params.last_step_size"})
       in.ignore(name, why);
     return;
   }
-  const auto mode = loweredWord(in, "sampler.mode", {{"ODE", "ode"}, {"SDE", "sde"}, {"ode", "ode"}, {"sde", "sde"}}, "ode");
+  const auto mode =
+      loweredWord(in, "sampler.mode", {{"ODE", "ode"}, {"SDE", "sde"}, {"ode", "ode"}, {"sde", "sde"}}, "ode");
   in.set("sampler.mode", "sampling.mode", mode);
   in.copy(prefix + "sampling_method", "sampling.method", mode == "sde" ? "euler" : "dopri5");
   const auto count = num_points.value_or(50);
@@ -307,8 +325,12 @@ void readSampler(OfficialReader& in, const OfficialPlan& plan) {
   in.copy(prefix + "rtol", "sampling.rtol", "1e-3");
   in.set(prefix + "diffusion_form", "sampling.diffusion_form",
          loweredWord(in, prefix + "diffusion_form",
-                     {{"constant", "constant"}, {"SBDM", "SBDM"}, {"sigma", "sigma"}, {"linear", "linear"},
-                      {"decreasing", "decreasing"}, {"inccreasing-decreasing", "increasing-decreasing"}},
+                     {{"constant", "constant"},
+                      {"SBDM", "SBDM"},
+                      {"sigma", "sigma"},
+                      {"linear", "linear"},
+                      {"decreasing", "decreasing"},
+                      {"inccreasing-decreasing", "increasing-decreasing"}},
                      "SBDM"));
   in.copy(prefix + "diffusion_norm", "sampling.diffusion_norm", "1");
   in.set(prefix + "last_step", "sampling.last_step",
@@ -320,16 +342,20 @@ void readGuidance(OfficialReader& in, const OfficialPlan& plan) {
   in.copy("guidance.method", "sampling.guidance.method");
   in.copy("guidance.scale", "sampling.guidance.scale");
   const bool is_dashed = in.has("guidance.t-min") || in.has("guidance.t-max");
-  if (in.has("guidance.t_min") && in.has("guidance.t-min")) in.fail("guidance.t-min", "is given as t_min too; keep one");
-  if (in.has("guidance.t_max") && in.has("guidance.t-max")) in.fail("guidance.t-max", "is given as t_max too; keep one");
+  if (in.has("guidance.t_min") && in.has("guidance.t-min"))
+    in.fail("guidance.t-min", "is given as t_min too; keep one");
+  if (in.has("guidance.t_max") && in.has("guidance.t-max"))
+    in.fail("guidance.t-max", "is given as t_max too; keep one");
   for (const auto& [dashed, plain, ours] : {std::tuple{"guidance.t-min", "guidance.t_min", "sampling.guidance.t_min"},
                                             {"guidance.t-max", "guidance.t_max", "sampling.guidance.t_max"}}) {
     in.copy(plain, ours);
     in.copy(dashed, ours);
   }
   if (is_dashed)
-    in.warn("guidance.t-min and t-max: the released single-GPU sampler reads only the names with underscores and falls back to 0 "
-            "and 1; the distributed one reads both, and so does this");
+    in.warn(
+        "guidance.t-min and t-max: the released single-GPU sampler reads only the names with underscores and falls "
+        "back to 0 "
+        "and 1; the distributed one reads both, and so does this");
   if (in.config().sampling.guidance.t_min > in.config().sampling.guidance.t_max)
     in.fail("guidance.t_min", "must not exceed t_max");
   const auto target = in.text("guidance.guidance_model.target");
@@ -343,7 +369,8 @@ void readGuidance(OfficialReader& in, const OfficialPlan& plan) {
   const auto& guidance = in.config().sampling.guidance;
   if (guidance.method == "autoguidance" && guidance.scale > 1 && !in.has("guidance.guidance_model"))
     in.fail("guidance.method", "autoguidance needs guidance_model");
-  if (plan.isStudent() && guidance.scale > 1) in.warn("guidance.scale: the released CMT and MeanFlow losses use no guidance");
+  if (plan.isStudent() && guidance.scale > 1)
+    in.warn("guidance.scale: the released CMT and MeanFlow losses use no guidance");
 }
 
 void readMisc(OfficialReader& in, const OfficialPlan& plan) {
@@ -353,20 +380,23 @@ void readMisc(OfficialReader& in, const OfficialPlan& plan) {
   in.ignore("misc.latent_size", "follows from the encoder: " + listText(from_encoder));
   if (size.size() != 3) return in.fail("misc.latent_size", "expected [C, H, W]");
   if (given && size != from_encoder)
-    in.warn(fmt::format("misc.latent_size {} does not fit the encoder's {}; the encoder decides", listText(size), listText(from_encoder)));
+    in.warn(fmt::format("misc.latent_size {} does not fit the encoder's {}; the encoder decides", listText(size),
+                        listText(from_encoder)));
   const bool has_network = plan.hasNetwork();
   const bool is_given_by_network = !plan.isStudent() && in.has("stage_2.params.num_classes");
   in.copy("misc.num_classes", "data.num_classes", has_network && !is_given_by_network ? "1000" : "");
   const auto null_label = in.integer("misc.null_label");
   in.ignore("misc.null_label", "the null label is the number of classes, as the released losses have it");
   if (null_label && *null_label != in.config().data.num_classes)
-    in.warn(fmt::format("misc.null_label {} is not the number of classes; the released losses do not use it either", *null_label));
+    in.warn(fmt::format("misc.null_label {} is not the number of classes; the released losses do not use it either",
+                        *null_label));
   const std::int64_t dim = size[0] * size[1] * size[2];
   in.copy("misc.time_dist_shift_dim", "teacher.time.shift_dim", has_network ? std::to_string(dim) : "");
   in.copy("misc.time_dist_shift_base", "teacher.time.shift_base", has_network ? "4096" : "");
   const std::int64_t encoder_dim = from_encoder[0] * from_encoder[1] * from_encoder[2];
   if (has_network && in.config().teacher.time.shift_dim != encoder_dim)
-    in.warn(fmt::format("the time shift is set for {} numbers, the latents have {}", in.config().teacher.time.shift_dim, encoder_dim));
+    in.warn(fmt::format("the time shift is set for {} numbers, the latents have {}", in.config().teacher.time.shift_dim,
+                        encoder_dim));
 }
 
 void readEvaluation(OfficialReader& in, const OfficialPlan&) {

@@ -12,8 +12,8 @@ struct OfficialPlan {
   bool counts_epochs = false;  ///< The dialect of bytetriper/RAE since December 2025.
   bool has_flat_keys = false;  ///< The dialect of sony/mf-rae (a file may mix both).
   std::int64_t num_images = kImageNetTrainImages;
-  std::int64_t num_ranks = 0;    ///< As asked for; 0 = choose.
-  std::int64_t latent_side = 16;     ///< From the encoder; set by readAutoencoder.
+  std::int64_t num_ranks = 0;     ///< As asked for; 0 = choose.
+  std::int64_t latent_side = 16;  ///< From the encoder; set by readAutoencoder.
   std::int64_t latent_channels = 768;
 
   /// Section of our configuration that `training` fills: "teacher", "cmt"...; empty when nothing is trained.

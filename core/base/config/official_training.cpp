@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// training and gan of the reference configurations: epochs become steps, defaults are those of the code that reads the file.
+// training and gan of the reference configurations: epochs become steps, defaults are those of the code that reads the
+// file.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,15 +40,16 @@ Loop readLoop(OfficialReader& in, const OfficialPlan& plan) {
     in.fail(global ? "training.global_batch_size" : "training.batch_size", "expected a value of at least 1");
   if (global || !plan.counts_epochs) {
     loop.global_batch = std::max<std::int64_t>(1, global.value_or(1024));
-    loop.ranks = plan.num_ranks > 0 ? plan.num_ranks : chooseRanks(std::max<std::int64_t>(1, loop.global_batch / loop.accumulation));
+    loop.ranks = plan.num_ranks > 0 ? plan.num_ranks
+                                    : chooseRanks(std::max<std::int64_t>(1, loop.global_batch / loop.accumulation));
     in.ignore("training.batch_size", "global_batch_size decides");
   } else {  // images of one GPU and micro-batch
     loop.ranks = plan.num_ranks > 0 ? plan.num_ranks : 8;
     loop.global_batch = std::max<std::int64_t>(1, per_rank.value_or(16)) * loop.ranks * loop.accumulation;
     in.warn(fmt::format("training.batch_size counts images of one GPU: {} GPUs are assumed", loop.ranks));
   }
-  loop.steps_per_epoch =
-      officialStepsPerEpoch(plan.num_images, loop.global_batch, loop.accumulation, loop.ranks, !plan.isStudent());  // RAE drops the rest
+  loop.steps_per_epoch = officialStepsPerEpoch(plan.num_images, loop.global_batch, loop.accumulation, loop.ranks,
+                                               !plan.isStudent());  // RAE drops the rest
   loop.note = fmt::format("an epoch is {} steps: {} images, {} a step, {} GPUs", loop.steps_per_epoch, plan.num_images,
                           loop.global_batch, loop.ranks);
   const std::string batch_key = global || !per_rank ? "training.global_batch_size" : "training.batch_size";
@@ -62,13 +64,15 @@ Loop readLoop(OfficialReader& in, const OfficialPlan& plan) {
     in.set(batch_key, section + "batch_size", std::to_string(loop.global_batch));
   }
   in.constant("data.num_images", std::to_string(plan.num_images), "length of an epoch");
-  in.set("training.epochs", section + "steps", std::to_string(loop.steps(in.number("training.epochs").value_or(1400))), loop.note);
+  in.set("training.epochs", section + "steps", std::to_string(loop.steps(in.number("training.epochs").value_or(1400))),
+         loop.note);
   return loop;
 }
 
-/// Keys of an optimiser and its schedule below `opt` and `sched` ("training.optimizer", "training.scheduler") into `ours`.
-void readOptimizerSections(OfficialReader& in, const std::string& opt, const std::string& sched, const std::string& ours,
-                           const Loop& loop, bool has_eps) {
+/// Keys of an optimiser and its schedule below `opt` and `sched` ("training.optimizer", "training.scheduler") into
+/// `ours`.
+void readOptimizerSections(OfficialReader& in, const std::string& opt, const std::string& sched,
+                           const std::string& ours, const Loop& loop, bool has_eps) {
   if (const auto type = in.text(opt + ".type"); type && *type != "adamw") in.fail(opt + ".type", "only adamw is known");
   in.ignore(opt + ".type", "always AdamW");
   in.copy(opt + ".lr", ours + ".lr");
@@ -123,7 +127,8 @@ void readFlatKeys(OfficialReader& in, const OfficialPlan& plan, const std::strin
   const char* kUnread = "not read by the released code, which takes betas (0.9, 0.95) and no weight decay";
   const auto betas = in.numbers("training.beta");
   if (betas && !has_optimizer && *betas != std::vector<double>{0.9, 0.95})
-    in.warn("training.beta: the released code does not read it and uses (0.9, 0.95); set " + ours + ".beta1 and beta2 to change them");
+    in.warn("training.beta: the released code does not read it and uses (0.9, 0.95); set " + ours +
+            ".beta1 and beta2 to change them");
   in.ignore("training.beta", kUnread);
   if (const auto decay = in.number("training.wd"); decay && *decay != 0 && !has_optimizer)
     in.warn("training.wd: the released code does not read it and uses 0; set " + ours + ".weight_decay to change it");
@@ -172,7 +177,8 @@ void readConstants(OfficialReader& in, const OfficialPlan& plan) {
   in.constant("data.crop", plan.stage == OfficialStage::kDecoder ? "random" : "center", why);
   in.constant("data.flip", plan.stage == OfficialStage::kDecoder ? "false" : "true", why);
   if (plan.stage == OfficialStage::kDecoder)
-    in.constant("data.resize_side", std::to_string(in.config().data.image_size == 256 ? 384 : in.config().data.image_size * 3 / 2), why);
+    in.constant("data.resize_side",
+                std::to_string(in.config().data.image_size == 256 ? 384 : in.config().data.image_size * 3 / 2), why);
   if (plan.stage == OfficialStage::kTeacher)
     in.constant("teacher.train_fourier_and_positions", "true", "RAE's trainer unfreezes the whole network");
   if (plan.stage == OfficialStage::kCmt) {

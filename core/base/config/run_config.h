@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The typed configuration of a run. Defaults here are neutral; presets (resources/presets) set every value they rely on.
+// The typed configuration of a run. Defaults here are neutral; presets (resources/presets) set every value they rely
+// on.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -34,21 +35,48 @@ struct DataConfig {
 };
 template <class V>
 void describe(V& v, DataConfig& c) {
-  v.field("kind", c.kind, {.help = "Where images come from: the embedded emoji set, or a folder with one sub-folder per class", .choices = {"emoji", "folder"}});
+  v.field("kind", c.kind,
+          {.help = "Where images come from: the embedded emoji set, or a folder with one sub-folder per class",
+           .choices = {"emoji", "folder"}});
   v.field("path", c.path, {.help = "Image folder (kind: folder)"});
-  v.field("image_size", c.image_size, {.help = "Side of the square training images", .unit = "px", .min = 8, .max = 4096});
-  v.field("train_per_class", c.train_per_class, {.help = "Augmented training images drawn per class (kind: emoji)", .min = 1, .max = 1e7});
-  v.field("test_per_class", c.test_per_class, {.help = "Test images drawn per class from held-out pictures (kind: emoji)", .min = 1, .max = 1e7});
-  v.field("held_out", c.held_out, {.help = "Share of the pictures of each class held out for testing, at least 2", .min = 0, .max = 0.9});
-  v.field("rotation_degrees", c.rotation_degrees, {.help = "Augmentation: largest rotation either way", .unit = "degrees", .min = 0, .max = 180});
-  v.field("scale_jitter", c.scale_jitter, {.help = "Augmentation: largest relative change of size", .min = 0, .max = 0.9});
-  v.field("shift_px", c.shift_px, {.help = "Augmentation: largest shift, in pixels of the training image", .unit = "px", .min = 0, .max = 64});
-  v.field("num_classes", c.num_classes, {.help = "Classes, and the number of the null label; 0 = as many as the data has", .unit = "classes", .min = 0, .max = 1e6});
-  v.field("num_images", c.num_images, {.help = "Training images in one pass over the data, for costs and epochs; 0 = as many as the data has", .unit = "images", .min = 0, .max = 1e12});
-  v.field("crop", c.crop, {.help = "Square taken from an image: its centre, or a random one after resizing (kind: folder)", .choices = {"center", "random"}});
-  v.field("resize_side", c.resize_side, {.help = "Shorter side before a random crop; 0 = image_size (crop: random)", .unit = "px", .min = 0, .max = 16384});
+  v.field("image_size", c.image_size,
+          {.help = "Side of the square training images", .unit = "px", .min = 8, .max = 4096});
+  v.field("train_per_class", c.train_per_class,
+          {.help = "Augmented training images drawn per class (kind: emoji)", .min = 1, .max = 1e7});
+  v.field("test_per_class", c.test_per_class,
+          {.help = "Test images drawn per class from held-out pictures (kind: emoji)", .min = 1, .max = 1e7});
+  v.field("held_out", c.held_out,
+          {.help = "Share of the pictures of each class held out for testing, at least 2", .min = 0, .max = 0.9});
+  v.field("rotation_degrees", c.rotation_degrees,
+          {.help = "Augmentation: largest rotation either way", .unit = "degrees", .min = 0, .max = 180});
+  v.field("scale_jitter", c.scale_jitter,
+          {.help = "Augmentation: largest relative change of size", .min = 0, .max = 0.9});
+  v.field("shift_px", c.shift_px,
+          {.help = "Augmentation: largest shift, in pixels of the training image", .unit = "px", .min = 0, .max = 64});
+  v.field("num_classes", c.num_classes,
+          {.help = "Classes, and the number of the null label; 0 = as many as the data has",
+           .unit = "classes",
+           .min = 0,
+           .max = 1e6});
+  v.field("num_images", c.num_images,
+          {.help = "Training images in one pass over the data, for costs and epochs; 0 = as many as the data has",
+           .unit = "images",
+           .min = 0,
+           .max = 1e12});
+  v.field("crop", c.crop,
+          {.help = "Square taken from an image: its centre, or a random one after resizing (kind: folder)",
+           .choices = {"center", "random"}});
+  v.field("resize_side", c.resize_side,
+          {.help = "Shorter side before a random crop; 0 = image_size (crop: random)",
+           .unit = "px",
+           .min = 0,
+           .max = 16384});
   v.field("flip", c.flip, {.help = "Mirror half of the training images (kind: folder)"});
-  v.field("loader_threads", c.loader_threads, {.help = "Threads that read images from disk; 0 = read everything at the start", .unit = "threads", .min = 0, .max = 1024});
+  v.field("loader_threads", c.loader_threads,
+          {.help = "Threads that read images from disk; 0 = read everything at the start",
+           .unit = "threads",
+           .min = 0,
+           .max = 1024});
 }
 
 /// Optimiser, schedule and bookkeeping of one stage.
@@ -74,24 +102,43 @@ struct TrainingConfig {
 template <class V>
 void describe(V& v, TrainingConfig& c) {
   v.field("steps", c.steps, {.help = "Optimizer steps of this stage", .unit = "steps", .min = 0, .max = 1e9});
-  v.field("batch_size", c.batch_size, {.help = "Images (or trajectory pairs) per optimizer step, over all workers", .unit = "images", .min = 1, .max = 1e6});
+  v.field("batch_size", c.batch_size,
+          {.help = "Images (or trajectory pairs) per optimizer step, over all workers",
+           .unit = "images",
+           .min = 1,
+           .max = 1e6});
   v.field("lr", c.lr, {.help = "Peak learning rate of AdamW", .min = 0, .max = 10});
   v.field("final_lr", c.final_lr, {.help = "Learning rate at the end of the decay", .min = 0, .max = 10});
-  v.field("schedule", c.schedule, {.help = "Shape of the decay from lr to final_lr after the warm-up", .choices = {"constant", "linear", "cosine"}});
-  v.field("warmup_steps", c.warmup_steps, {.help = "Warm-up: linear from zero, or a plateau at lr", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("schedule", c.schedule,
+          {.help = "Shape of the decay from lr to final_lr after the warm-up",
+           .choices = {"constant", "linear", "cosine"}});
+  v.field("warmup_steps", c.warmup_steps,
+          {.help = "Warm-up: linear from zero, or a plateau at lr", .unit = "steps", .min = 0, .max = 1e9});
   v.field("beta1", c.beta1, {.help = "AdamW: decay of the first moment", .min = 0, .max = 0.99999});
   v.field("beta2", c.beta2, {.help = "AdamW: decay of the second moment", .min = 0, .max = 0.99999999});
   v.field("eps", c.eps, {.help = "AdamW: added to the root of the second moment", .min = 0, .max = 1});
   v.field("weight_decay", c.weight_decay, {.help = "AdamW: decoupled weight decay", .min = 0, .max = 10});
-  v.field("clip_grad", c.clip_grad, {.help = "Clip the global gradient norm at this value; 0 = off", .min = 0, .max = 1e9});
-  v.field("ema_decay", c.ema_decay, {.help = "Decay of the weight average, per optimizer step", .min = 0, .max = 0.9999999});
+  v.field("clip_grad", c.clip_grad,
+          {.help = "Clip the global gradient norm at this value; 0 = off", .min = 0, .max = 1e9});
+  v.field("ema_decay", c.ema_decay,
+          {.help = "Decay of the weight average, per optimizer step", .min = 0, .max = 0.9999999});
   v.field("log_every", c.log_every, {.help = "Steps between reported losses", .unit = "steps", .min = 1, .max = 1e9});
-  v.field("checkpoint_every", c.checkpoint_every, {.help = "Steps between checkpoints", .unit = "steps", .min = 1, .max = 1e9});
-  v.field("keep_checkpoints", c.keep_checkpoints, {.help = "Checkpoints kept per stage, newest first; 0 = all", .unit = "checkpoints", .min = 0, .max = 1e6});
-  v.field("sample_every", c.sample_every, {.help = "Steps between live samples; 0 = none", .unit = "steps", .min = 0, .max = 1e9});
-  v.field("accumulation", c.accumulation, {.help = "Micro-batches whose gradients make one optimizer step", .unit = "micro-batches", .min = 1, .max = 65536});
-  v.field("decay_end_step", c.decay_end_step, {.help = "Step at which final_lr is reached and kept; 0 = the last step", .unit = "steps", .min = 0, .max = 1e9});
-  v.field("warmup_from_zero", c.warmup_from_zero, {.help = "The warm-up rises from zero; otherwise it is a plateau at lr, as the released code's default"});
+  v.field("checkpoint_every", c.checkpoint_every,
+          {.help = "Steps between checkpoints", .unit = "steps", .min = 1, .max = 1e9});
+  v.field("keep_checkpoints", c.keep_checkpoints,
+          {.help = "Checkpoints kept per stage, newest first; 0 = all", .unit = "checkpoints", .min = 0, .max = 1e6});
+  v.field("sample_every", c.sample_every,
+          {.help = "Steps between live samples; 0 = none", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("accumulation", c.accumulation,
+          {.help = "Micro-batches whose gradients make one optimizer step",
+           .unit = "micro-batches",
+           .min = 1,
+           .max = 65536});
+  v.field(
+      "decay_end_step", c.decay_end_step,
+      {.help = "Step at which final_lr is reached and kept; 0 = the last step", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("warmup_from_zero", c.warmup_from_zero,
+          {.help = "The warm-up rises from zero; otherwise it is a plateau at lr, as the released code's default"});
 }
 
 struct EncoderConfig {
@@ -106,13 +153,25 @@ struct EncoderConfig {
 };
 template <class V>
 void describe(V& v, EncoderConfig& c) {
-  v.field("kind", c.kind, {.help = "trained: a ViT of ours, pre-trained by this run; dinov2 (with registers), siglip2 or mae: a published encoder, frozen", .choices = {"trained", "dinov2", "siglip2", "mae"}});
+  v.field("kind", c.kind,
+          {.help = "trained: a ViT of ours, pre-trained by this run; dinov2 (with registers), siglip2 or mae: a "
+                   "published encoder, frozen",
+           .choices = {"trained", "dinov2", "siglip2", "mae"}});
   v.section("model", c.model, "The ViT encoder that makes the latent space");
-  v.field("mae_decoder_width", c.mae_decoder_width, {.help = "Width of the decoder used only for masked pre-training", .unit = "channels", .min = 4, .max = 4096});
-  v.field("mae_decoder_depth", c.mae_decoder_depth, {.help = "Blocks of the decoder used only for masked pre-training", .unit = "blocks", .min = 1, .max = 64});
-  v.field("mask_ratio_max", c.mask_ratio_max, {.help = "Each step masks a share of the patches drawn from U(0, this)", .min = 0, .max = 0.95});
-  v.field("input_size", c.input_size, {.help = "Side to which images are resized for the encoder; 0 = data.image_size", .unit = "px", .min = 0, .max = 4096});
-  v.field("weights", c.weights, {.help = "Published encoder: file, folder or hub name (facebook/dinov2-with-registers-base)"});
+  v.field(
+      "mae_decoder_width", c.mae_decoder_width,
+      {.help = "Width of the decoder used only for masked pre-training", .unit = "channels", .min = 4, .max = 4096});
+  v.field("mae_decoder_depth", c.mae_decoder_depth,
+          {.help = "Blocks of the decoder used only for masked pre-training", .unit = "blocks", .min = 1, .max = 64});
+  v.field("mask_ratio_max", c.mask_ratio_max,
+          {.help = "Each step masks a share of the patches drawn from U(0, this)", .min = 0, .max = 0.95});
+  v.field("input_size", c.input_size,
+          {.help = "Side to which images are resized for the encoder; 0 = data.image_size",
+           .unit = "px",
+           .min = 0,
+           .max = 4096});
+  v.field("weights", c.weights,
+          {.help = "Published encoder: file, folder or hub name (facebook/dinov2-with-registers-base)"});
   v.section("training", c.training, "Masked-autoencoder pre-training");
 }
 
@@ -131,13 +190,21 @@ struct DecoderConfig {
 template <class V>
 void describe(V& v, DecoderConfig& c) {
   v.section("model", c.model, "The ViT decoder (with a trained encoder, patch_size is the encoder's)");
-  v.field("output_head", c.output_head, {.help = "patch: linear to pixels, as in RAE; conv: features to pixels through 3x3 convolutions, which removes the seams between patches", .choices = {"patch", "conv"}});
-  v.field("head_channels", c.head_channels, {.help = "Channels of the conv output head", .unit = "channels", .min = 4, .max = 512});
-  v.field("noise_tau", c.noise_tau, {.help = "Strength of the noise added to latents while the decoder trains", .min = 0, .max = 4});
-  v.field("intermediate_size", c.intermediate_size, {.help = "Hidden width of the MLP; 0 = hidden_size * mlp_ratio", .unit = "channels", .min = 0, .max = 65536});
+  v.field("output_head", c.output_head,
+          {.help = "patch: linear to pixels, as in RAE; conv: features to pixels through 3x3 convolutions, which "
+                   "removes the seams between patches",
+           .choices = {"patch", "conv"}});
+  v.field("head_channels", c.head_channels,
+          {.help = "Channels of the conv output head", .unit = "channels", .min = 4, .max = 512});
+  v.field("noise_tau", c.noise_tau,
+          {.help = "Strength of the noise added to latents while the decoder trains", .min = 0, .max = 4});
+  v.field("intermediate_size", c.intermediate_size,
+          {.help = "Hidden width of the MLP; 0 = hidden_size * mlp_ratio", .unit = "channels", .min = 0, .max = 65536});
   v.field("weights", c.weights, {.help = "Checkpoint of a finished decoder, used instead of training one"});
-  v.field("statistics", c.statistics, {.help = "File with the latents' mean and variance (stat.pt), used instead of measuring them"});
-  v.field("statistics_eps", c.statistics_eps, {.help = "Added to the latents' variance under the root", .min = 0, .max = 1});
+  v.field("statistics", c.statistics,
+          {.help = "File with the latents' mean and variance (stat.pt), used instead of measuring them"});
+  v.field("statistics_eps", c.statistics_eps,
+          {.help = "Added to the latents' variance under the root", .min = 0, .max = 1});
   v.section("losses", c.losses, "Perceptual and adversarial losses beside L1");
   v.section("training", c.training, "Reconstruction training");
 }
@@ -153,13 +220,19 @@ struct TimeConfig {
 };
 template <class V>
 void describe(V& v, TimeConfig& c) {
-  v.field("distribution", c.distribution, {.help = "Distribution of training times before the shift", .choices = {"uniform", "logit_normal"}});
+  v.field("distribution", c.distribution,
+          {.help = "Distribution of training times before the shift", .choices = {"uniform", "logit_normal"}});
   v.field("mu", c.mu, {.help = "Mean of the logit-normal distribution", .min = -10, .max = 10});
   v.field("sigma", c.sigma, {.help = "Standard deviation of the logit-normal distribution", .min = 1e-3, .max = 10});
   v.field("t_max", c.t_max, {.help = "Largest time before the shift", .min = 0.01, .max = 1});
   v.field("shift", c.shift, {.help = "Time shift s >= 1; 0 = sqrt(shift_dim / shift_base)", .min = 0, .max = 1000});
-  v.field("shift_base", c.shift_base, {.help = "Latent dimension at which the shift is 1", .unit = "numbers", .min = 1, .max = 1e9});
-  v.field("shift_dim", c.shift_dim, {.help = "Latent dimension that sets the shift; 0 = channels x side x side of the latents", .unit = "numbers", .min = 0, .max = 1e12});
+  v.field("shift_base", c.shift_base,
+          {.help = "Latent dimension at which the shift is 1", .unit = "numbers", .min = 1, .max = 1e9});
+  v.field("shift_dim", c.shift_dim,
+          {.help = "Latent dimension that sets the shift; 0 = channels x side x side of the latents",
+           .unit = "numbers",
+           .min = 0,
+           .max = 1e12});
 }
 
 struct TeacherConfig {
@@ -176,14 +249,25 @@ struct TeacherConfig {
 };
 template <class V>
 void describe(V& v, TeacherConfig& c) {
-  v.field("architecture", c.architecture, {.help = "ddt: DiT-DH, a DiT with a wide DDT head; lightning_dit: the DiT without the head", .choices = {"ddt", "lightning_dit"}});
+  v.field("architecture", c.architecture,
+          {.help = "ddt: DiT-DH, a DiT with a wide DDT head; lightning_dit: the DiT without the head",
+           .choices = {"ddt", "lightning_dit"}});
   v.section("model", c.model, "Sizes and switches of the network; the student's are the same");
-  v.section("time", c.time, "Training times; the student stages use the same shift, and mean_flow.time_distribution says whose distribution");
-  v.field("path", c.path, {.help = "Interpolation between data and noise: linear, variance preserving with sines (gvp) or with a beta schedule (vp)", .choices = {"linear", "gvp", "vp"}});
+  v.section(
+      "time", c.time,
+      "Training times; the student stages use the same shift, and mean_flow.time_distribution says whose distribution");
+  v.field("path", c.path,
+          {.help = "Interpolation between data and noise: linear, variance preserving with sines (gvp) or with a beta "
+                   "schedule (vp)",
+           .choices = {"linear", "gvp", "vp"}});
   v.field("prediction", c.prediction, {.help = "What the network predicts", .choices = {"velocity", "noise", "score"}});
-  v.field("loss_weight", c.loss_weight, {.help = "Weight of the loss over time (prediction: noise or score)", .choices = {"none", "velocity", "likelihood"}});
+  v.field("loss_weight", c.loss_weight,
+          {.help = "Weight of the loss over time (prediction: noise or score)",
+           .choices = {"none", "velocity", "likelihood"}});
   v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
-  v.field("train_fourier_and_positions", c.train_fourier_and_positions, {.help = "Train the Fourier frequencies and position table too, as RAE's released trainer does by its requires_grad_(True)"});
+  v.field("train_fourier_and_positions", c.train_fourier_and_positions,
+          {.help = "Train the Fourier frequencies and position table too, as RAE's released trainer does by its "
+                   "requires_grad_(True)"});
   v.field("weights", c.weights, {.help = "Checkpoint of a finished teacher, used instead of training one"});
   v.section("training", c.training, "Flow-matching training");
 }
@@ -205,17 +289,34 @@ struct CmtConfig {
 };
 template <class V>
 void describe(V& v, CmtConfig& c) {
-  v.field("euler_steps", c.euler_steps, {.help = "Teacher evaluations per trajectory; N steps give N + 1 states", .unit = "steps", .min = 1, .max = 1000});
-  v.field("pair_times", c.pair_times, {.help = "solver: times at which the solver visited the states; official: the released code's uniform times", .choices = {"solver", "official"}});
-  v.field("grid_end", c.grid_end, {.help = "End of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
-  v.field("trajectories", c.trajectories, {.help = "bank: pairs from a stored set of trajectories; fresh: new trajectories every step", .choices = {"bank", "fresh"}});
+  v.field("euler_steps", c.euler_steps,
+          {.help = "Teacher evaluations per trajectory; N steps give N + 1 states",
+           .unit = "steps",
+           .min = 1,
+           .max = 1000});
+  v.field("pair_times", c.pair_times,
+          {.help = "solver: times at which the solver visited the states; official: the released code's uniform times",
+           .choices = {"solver", "official"}});
+  v.field("grid_end", c.grid_end,
+          {.help = "End of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
+  v.field("trajectories", c.trajectories,
+          {.help = "bank: pairs from a stored set of trajectories; fresh: new trajectories every step",
+           .choices = {"bank", "fresh"}});
   v.field("bank_size", c.bank_size, {.help = "Trajectories in the bank", .unit = "trajectories", .min = 1, .max = 1e7});
-  v.field("bank_refresh_every", c.bank_refresh_every, {.help = "Steps after which a new bank is made; 0 = never", .unit = "steps", .min = 0, .max = 1e9});
-  v.field("trajectories_per_step", c.trajectories_per_step, {.help = "Trajectories per step (trajectories: fresh)", .unit = "trajectories", .min = 1, .max = 1e6});
-  v.field("control_lr", c.control_lr, {.help = "Peak learning rate of the stage control, which goes on from what this one has settled on", .min = 0, .max = 1});
+  v.field("bank_refresh_every", c.bank_refresh_every,
+          {.help = "Steps after which a new bank is made; 0 = never", .unit = "steps", .min = 0, .max = 1e9});
+  v.field("trajectories_per_step", c.trajectories_per_step,
+          {.help = "Trajectories per step (trajectories: fresh)", .unit = "trajectories", .min = 1, .max = 1e6});
+  v.field("control_lr", c.control_lr,
+          {.help = "Peak learning rate of the stage control, which goes on from what this one has settled on",
+           .min = 0,
+           .max = 1});
   v.section("guidance", c.guidance, "Guidance of the teacher along its trajectories (none in the paper's recipe)");
   v.field("label_dropout", c.label_dropout, {.help = "Share of trajectories with the null label", .min = 0, .max = 1});
-  v.field("label_drop", c.label_drop, {.help = "shared: one drop for teacher and student; independent: a second drop for the student, as in the released code", .choices = {"shared", "independent"}});
+  v.field("label_drop", c.label_drop,
+          {.help = "shared: one drop for teacher and student; independent: a second drop for the student, as in the "
+                   "released code",
+           .choices = {"shared", "independent"}});
   v.field("weights", c.weights, {.help = "Checkpoint of a student after this stage, used instead of training one"});
   v.section("training", c.training, "Consistency mid-training; batch_size counts pairs");
 }
@@ -241,21 +342,35 @@ struct MeanFlowConfig {
 };
 template <class V>
 void describe(V& v, MeanFlowConfig& c) {
-  v.field("velocity", c.velocity, {.help = "Proxy velocity w: teacher (MFD), data = noise - x (MFT), self = u(z, t, t), or mix = (1 - eta) data + eta mix_with", .choices = {"teacher", "data", "self", "mix"}});
+  v.field("velocity", c.velocity,
+          {.help = "Proxy velocity w: teacher (MFD), data = noise - x (MFT), self = u(z, t, t), or mix = (1 - eta) "
+                   "data + eta mix_with",
+           .choices = {"teacher", "data", "self", "mix"}});
   v.field("eta", c.eta, {.help = "Share of mix_with in the mixture (velocity: mix)", .min = 0, .max = 1});
   v.field("mix_with", c.mix_with, {.help = "What the data velocity is mixed with", .choices = {"teacher", "self"}});
   v.field("derivative", c.derivative, {.help = "How du/dt along w is taken", .choices = {"finite_difference", "jvp"}});
   v.field("delta_t", c.delta_t, {.help = "Step of the central finite difference", .min = 1e-6, .max = 0.5});
-  v.field("clamp_times", c.clamp_times, {.help = "Keep t + delta_t <= 1 and t - delta_t >= r, one-sided there (the released code does not)"});
-  v.field("ratio_r_less_than_t", c.ratio_r_less_than_t, {.help = "Share of samples with r < t; the others have r = t", .min = 0, .max = 1});
+  v.field("clamp_times", c.clamp_times,
+          {.help = "Keep t + delta_t <= 1 and t - delta_t >= r, one-sided there (the released code does not)"});
+  v.field("ratio_r_less_than_t", c.ratio_r_less_than_t,
+          {.help = "Share of samples with r < t; the others have r = t", .min = 0, .max = 1});
   v.field("adaptive_p", c.adaptive_p, {.help = "Power p of the adaptive loss weight; 0 = off", .min = 0, .max = 4});
   v.field("adaptive_c", c.adaptive_c, {.help = "Constant c of the adaptive loss weight", .min = 0, .max = 1e9});
-  v.field("adaptive_squared", c.adaptive_squared, {.help = "Square the per-sample error first, as the released code does"});
-  v.field("label_drop", c.label_drop, {.help = "shared: one drop for w, u, u+ and u-; independent: a second drop per copy, as in the released code", .choices = {"shared", "independent"}});
+  v.field("adaptive_squared", c.adaptive_squared,
+          {.help = "Square the per-sample error first, as the released code does"});
+  v.field("label_drop", c.label_drop,
+          {.help = "shared: one drop for w, u, u+ and u-; independent: a second drop per copy, as in the released code",
+           .choices = {"shared", "independent"}});
   v.field("label_dropout", c.label_dropout, {.help = "Share of labels replaced by the null label", .min = 0, .max = 1});
-  v.field("time_distribution", c.time_distribution, {.help = "Distribution of r and t before the shift: teacher = as teacher.time", .choices = {"teacher", "uniform", "logit_normal"}});
-  v.field("time_mu", c.time_mu, {.help = "Mean of the logit-normal distribution (time_distribution: logit_normal)", .min = -10, .max = 10});
-  v.field("time_sigma", c.time_sigma, {.help = "Standard deviation of the logit-normal distribution (time_distribution: logit_normal)", .min = 1e-3, .max = 10});
+  v.field("time_distribution", c.time_distribution,
+          {.help = "Distribution of r and t before the shift: teacher = as teacher.time",
+           .choices = {"teacher", "uniform", "logit_normal"}});
+  v.field("time_mu", c.time_mu,
+          {.help = "Mean of the logit-normal distribution (time_distribution: logit_normal)", .min = -10, .max = 10});
+  v.field("time_sigma", c.time_sigma,
+          {.help = "Standard deviation of the logit-normal distribution (time_distribution: logit_normal)",
+           .min = 1e-3,
+           .max = 10});
   v.section("guidance", c.guidance, "Guidance of the teacher (none in the paper's recipe)");
   v.field("weights", c.weights, {.help = "Checkpoint of a finished student, used instead of training one"});
   v.section("training", c.training, "MeanFlow distillation or training");
@@ -271,8 +386,10 @@ struct JudgeConfig {
 };
 template <class V>
 void describe(V& v, JudgeConfig& c) {
-  v.field("width", c.width, {.help = "Channels of the judge's first convolution", .unit = "channels", .min = 4, .max = 512});
-  v.field("features", c.features, {.help = "Width of the feature layer that distances are taken on", .min = 8, .max = 4096});
+  v.field("width", c.width,
+          {.help = "Channels of the judge's first convolution", .unit = "channels", .min = 4, .max = 512});
+  v.field("features", c.features,
+          {.help = "Width of the feature layer that distances are taken on", .min = 8, .max = 4096});
   v.field("steps", c.steps, {.help = "Training steps on real images", .unit = "steps", .min = 1, .max = 1e6});
   v.field("batch_size", c.batch_size, {.help = "Images per step", .unit = "images", .min = 1, .max = 65536});
   v.field("lr", c.lr, {.help = "Learning rate of AdamW", .min = 0, .max = 1});
@@ -296,17 +413,29 @@ struct EvaluationConfig {
 template <class V>
 void describe(V& v, EvaluationConfig& c) {
   v.section("judge", c.judge, "The small classifier that scores the demo, trained by the same command");
-  v.field("num_samples", c.num_samples, {.help = "Images per row of the table, equal numbers per class", .unit = "images", .min = 8, .max = 1e6});
-  v.field("teacher_steps", c.teacher_steps, {.help = "Euler steps of the teacher's samples", .unit = "steps", .min = 1, .max = 1000});
+  v.field("num_samples", c.num_samples,
+          {.help = "Images per row of the table, equal numbers per class", .unit = "images", .min = 8, .max = 1e6});
+  v.field("teacher_steps", c.teacher_steps,
+          {.help = "Euler steps of the teacher's samples", .unit = "steps", .min = 1, .max = 1000});
   v.section("guidance", c.guidance, "Guidance of the guided teacher's row and of the reference solution");
-  v.field("fine_steps", c.fine_steps, {.help = "Euler steps of the reference solution for the latent error", .unit = "steps", .min = 1, .max = 10000});
-  v.field("latent_error_noises", c.latent_error_noises, {.help = "Fixed noises of the latent error", .min = 1, .max = 1e6});
-  v.field("grid_columns", c.grid_columns, {.help = "Images per class in the written grids", .unit = "images", .min = 1, .max = 64});
-  v.field("every", c.every, {.help = "Score during training after so many steps; 0 = only at the end", .unit = "steps", .min = 0, .max = 1e9});
+  v.field(
+      "fine_steps", c.fine_steps,
+      {.help = "Euler steps of the reference solution for the latent error", .unit = "steps", .min = 1, .max = 10000});
+  v.field("latent_error_noises", c.latent_error_noises,
+          {.help = "Fixed noises of the latent error", .min = 1, .max = 1e6});
+  v.field("grid_columns", c.grid_columns,
+          {.help = "Images per class in the written grids", .unit = "images", .min = 1, .max = 64});
+  v.field("every", c.every,
+          {.help = "Score during training after so many steps; 0 = only at the end",
+           .unit = "steps",
+           .min = 0,
+           .max = 1e9});
   v.field("score_model", c.score_model, {.help = "Score the raw weights too, not only their average"});
   v.field("data_path", c.data_path, {.help = "Folder of the validation images, one sub-folder per class"});
   v.field("reference", c.reference, {.help = "Reference statistics of generated images (.npz with mu and sigma)"});
-  v.field("metrics", c.metrics, {.help = "Scores of reconstructions; none listed = as the stage has them", .choices = {"psnr", "ssim", "lpips", "rfid", "fid", "sfid", "is", "precision", "recall"}});
+  v.field("metrics", c.metrics,
+          {.help = "Scores of reconstructions; none listed = as the stage has them",
+           .choices = {"psnr", "ssim", "lpips", "rfid", "fid", "sfid", "is", "precision", "recall"}});
 }
 
 struct WatchConfig {
@@ -340,10 +469,16 @@ struct RunConfig {
 template <class V>
 void describe(V& v, RunConfig& c) {
   v.field("seed", c.seed, {.help = "Seed of all random streams", .min = 0, .max = 9007199254740992.0});
-  v.field("device", c.device, {.help = "Where to train: auto takes a GPU when LibTorch sees one", .choices = {"auto", "cpu", "cuda"}});
-  v.field("num_workers", c.num_workers, {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .unit = "workers", .min = 0, .max = 1024});
+  v.field("device", c.device,
+          {.help = "Where to train: auto takes a GPU when LibTorch sees one", .choices = {"auto", "cpu", "cuda"}});
+  v.field(
+      "num_workers", c.num_workers,
+      {.help = "Data-parallel workers; 0 = one per CPU core or one per GPU", .unit = "workers", .min = 0, .max = 1024});
   v.field("precision", c.precision, {.help = "Arithmetic of training", .choices = {"fp32", "tf32", "bf16"}});
-  v.field("stages", c.stages, {.help = "Stages to run, in order; control = as much compute as mean_flow spent on more CMT, report = score everything", .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control", "report"}});
+  v.field("stages", c.stages,
+          {.help = "Stages to run, in order; control = as much compute as mean_flow spent on more CMT, report = score "
+                   "everything",
+           .choices = {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control", "report"}});
   v.section("data", c.data, "Images and classes");
   v.section("encoder", c.encoder, "Stage 1: the encoder, by masked-autoencoder pre-training");
   v.section("decoder", c.decoder, "Stage 2: the decoder and the latent statistics");

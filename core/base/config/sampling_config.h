@@ -18,7 +18,9 @@ struct SamplingGuidanceConfig {
 };
 template <class V>
 void describe(V& v, SamplingGuidanceConfig& c) {
-  v.field("method", c.method, {.help = "cfg: v_null + scale (v - v_null); autoguidance: v_weak + scale (v - v_weak) with a weaker network", .choices = {"cfg", "autoguidance"}});
+  v.field("method", c.method,
+          {.help = "cfg: v_null + scale (v - v_null); autoguidance: v_weak + scale (v - v_weak) with a weaker network",
+           .choices = {"cfg", "autoguidance"}});
   v.field("scale", c.scale, {.help = "Guidance scale of the teacher's samples; 1 = off", .min = 0, .max = 100});
   v.field("t_min", c.t_min, {.help = "Guidance is active from this time", .min = 0, .max = 1});
   v.field("t_max", c.t_max, {.help = "Guidance is active up to this time", .min = 0, .max = 1});
@@ -42,17 +44,34 @@ struct SamplingConfig {
 };
 template <class V>
 void describe(V& v, SamplingConfig& c) {
-  v.field("network", c.network, {.help = "Which network draws: the student in few steps, or the teacher by solving its equation", .choices = {"student", "teacher"}});
-  v.field("nfe", c.nfe, {.help = "Network evaluations of the student, at equally spaced times", .unit = "evaluations", .min = 1, .max = 1000});
+  v.field("network", c.network,
+          {.help = "Which network draws: the student in few steps, or the teacher by solving its equation",
+           .choices = {"student", "teacher"}});
+  v.field("nfe", c.nfe,
+          {.help = "Network evaluations of the student, at equally spaced times",
+           .unit = "evaluations",
+           .min = 1,
+           .max = 1000});
   v.field("mode", c.mode, {.help = "Teacher: ordinary or stochastic differential equation", .choices = {"ode", "sde"}});
-  v.field("method", c.method, {.help = "Teacher: solver (dopri5 and bosh3 choose their steps; sde: euler or heun)", .choices = {"euler", "midpoint", "heun2", "heun3", "rk4", "dopri5", "bosh3", "heun"}});
-  v.field("steps", c.steps, {.help = "Teacher: solver steps; N steps are N + 1 grid points, which is what the official num_steps counts", .unit = "steps", .min = 0, .max = 10000});
-  v.field("grid_end", c.grid_end, {.help = "Teacher: end of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
+  v.field("method", c.method,
+          {.help = "Teacher: solver (dopri5 and bosh3 choose their steps; sde: euler or heun)",
+           .choices = {"euler", "midpoint", "heun2", "heun3", "rk4", "dopri5", "bosh3", "heun"}});
+  v.field("steps", c.steps,
+          {.help = "Teacher: solver steps; N steps are N + 1 grid points, which is what the official num_steps counts",
+           .unit = "steps",
+           .min = 0,
+           .max = 10000});
+  v.field("grid_end", c.grid_end,
+          {.help = "Teacher: end of the time grid before the shift (official 0.001)", .min = 0, .max = 0.5});
   v.field("atol", c.atol, {.help = "Absolute tolerance of the adaptive solvers", .min = 0, .max = 1});
   v.field("rtol", c.rtol, {.help = "Relative tolerance of the adaptive solvers", .min = 0, .max = 1});
-  v.field("diffusion_form", c.diffusion_form, {.help = "Stochastic: diffusion coefficient over time", .choices = {"constant", "SBDM", "sigma", "linear", "decreasing", "increasing-decreasing"}});
-  v.field("diffusion_norm", c.diffusion_norm, {.help = "Stochastic: factor on the diffusion coefficient", .min = 0, .max = 100});
-  v.field("last_step", c.last_step, {.help = "Stochastic: how the last step is taken", .choices = {"mean", "tweedie", "euler", "none"}});
+  v.field("diffusion_form", c.diffusion_form,
+          {.help = "Stochastic: diffusion coefficient over time",
+           .choices = {"constant", "SBDM", "sigma", "linear", "decreasing", "increasing-decreasing"}});
+  v.field("diffusion_norm", c.diffusion_norm,
+          {.help = "Stochastic: factor on the diffusion coefficient", .min = 0, .max = 100});
+  v.field("last_step", c.last_step,
+          {.help = "Stochastic: how the last step is taken", .choices = {"mean", "tweedie", "euler", "none"}});
   v.field("last_step_size", c.last_step_size, {.help = "Stochastic: size of the last step", .min = 0, .max = 1});
   v.section("guidance", c.guidance, "Guidance of the teacher's samples");
 }

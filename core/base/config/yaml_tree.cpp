@@ -141,8 +141,8 @@ Result<YamlNode> parseYaml(std::string_view text, const std::string& source_name
 Result<std::string> readYamlText(const std::string& path) {
   std::error_code code;
   if (!std::filesystem::is_regular_file(path, code))
-    return usage(fmt::format("{}: {}", path,
-                             std::filesystem::exists(path, code) ? "not a file" : "no such configuration file"));
+    return usage(
+        fmt::format("{}: {}", path, std::filesystem::exists(path, code) ? "not a file" : "no such configuration file"));
   if (std::filesystem::file_size(path, code) > kMaxYamlBytes)
     return usage(fmt::format("{}: a configuration of more than {} bytes is refused", path, kMaxYamlBytes));
   std::ifstream stream(path, std::ios::binary);

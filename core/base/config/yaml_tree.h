@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAML as plain values with line numbers. The tree is built straight from the parser's events under limits, so a hostile
-// file costs no more than its own length: nothing is expanded, because anchors, aliases and tags are refused.
+// YAML as plain values with line numbers. The tree is built straight from the parser's events under limits, so a
+// hostile file costs no more than its own length: nothing is expanded, because anchors, aliases and tags are refused.
 #pragma once
 #include <string>
 #include <string_view>
@@ -20,9 +20,9 @@ struct YamlKey {
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string text;        ///< Of a scalar.
-  bool is_quoted = false;  ///< Of a scalar: "5" is text, 5 a number.
-  int line = 1;            ///< 1-based.
+  std::string text;             ///< Of a scalar.
+  bool is_quoted = false;       ///< Of a scalar: "5" is text, 5 a number.
+  int line = 1;                 ///< 1-based.
   std::vector<YamlNode> items;  ///< Entries of a list, or values of a map.
   std::vector<YamlKey> keys;    ///< Of a map, one for each item, in the order of the file, duplicates included.
 

@@ -103,7 +103,8 @@ void ProgressBar::publish(const EventRecord& record) {
                         [&](const StepCompleted& e) { showStep(e, record.unix_seconds); },
                         [&](const MetricsReady& e) {
                           // A report's dozens of figures follow as a table; a line is for a handful.
-                          if (e.metrics.size() > 8) return printLine(fmt::format("{}: {} figures", e.stage, e.metrics.size()));
+                          if (e.metrics.size() > 8)
+                            return printLine(fmt::format("{}: {} figures", e.stage, e.metrics.size()));
                           std::string text;
                           for (const auto& metric : e.metrics)
                             text += fmt::format("  {} {:.4g}", metric.name, metric.value);

@@ -22,25 +22,25 @@ struct RunRequest {
 
 /// Images to make from a run's newest weights (or those of one checkpoint).
 struct SampleRequest {
-  std::int64_t id = 0;                ///< A newer request with another id cancels this one.
+  std::int64_t id = 0;  ///< A newer request with another id cancels this one.
   std::string run_folder;
-  std::string checkpoint;             ///< STAGE/checkpoints/step_N relative to the run folder; empty = newest weights.
-  std::vector<std::int64_t> labels;   ///< One image each.
+  std::string checkpoint;            ///< STAGE/checkpoints/step_N relative to the run folder; empty = newest weights.
+  std::vector<std::int64_t> labels;  ///< One image each.
   std::vector<std::uint64_t> noise_indices;  ///< Same length: the noise of image k is (seed, noise_indices[k]).
   std::uint64_t seed = 0;
   int nfe = 1;
   bool use_teacher = false;
-  double guidance_scale = 1;          ///< Teacher only.
+  double guidance_scale = 1;                      ///< Teacher only.
   double guidance_t_min = 0, guidance_t_max = 1;  ///< Times at which it is guided.
   bool use_ema = true;
 };
 struct SampleResult {
   std::int64_t id = 0;
-  int index = 0;                      ///< Which image of the request.
+  int index = 0;  ///< Which image of the request.
   bool is_last = false;
-  double latency_ms = 0;              ///< Since the request was made.
+  double latency_ms = 0;  ///< Since the request was made.
   std::shared_ptr<const Image8> image;
-  std::string error;                  ///< Not empty: the request failed, image is absent.
+  std::string error;  ///< Not empty: the request failed, image is absent.
 };
 
 /// What the window asks of the training library. The studio opens the library after its first frame, so this interface

@@ -49,8 +49,12 @@ class TestBuiltNetworks : public QObject {
       shape.channels = 5;
       shape.num_classes = 7;
       shape.is_student = bits & 1;
-      const core::DiTwDDTHead built(core::DdtOptions{.network = shape.network, .input_size = shape.side, .in_channels = shape.channels,
-                                                     .num_classes = shape.num_classes, .class_dropout_prob = 0.1, .has_r_embedder = shape.is_student});
+      const core::DiTwDDTHead built(core::DdtOptions{.network = shape.network,
+                                                     .input_size = shape.side,
+                                                     .in_channels = shape.channels,
+                                                     .num_classes = shape.num_classes,
+                                                     .class_dropout_prob = 0.1,
+                                                     .has_r_embedder = shape.is_student});
       const auto counted = core::networkCost(shape);
       QVERIFY2(counted.parameters == builtParameters(*built), qPrintable(QString::number(bits)));
       QVERIFY2(counted.frozen == builtFrozen(*built), qPrintable(QString::number(bits)));
@@ -67,8 +71,14 @@ class TestBuiltNetworks : public QObject {
       shape.channels = 6;
       shape.num_classes = 5;
       shape.learn_sigma = sigma;
-      const core::LightningDit built(core::LightningDitOptions{.input_size = 4, .patch_size = 2, .in_channels = 6, .hidden_size = 24, .depth = 3,
-                                                               .num_heads = 2, .num_classes = 5, .learn_sigma = sigma});
+      const core::LightningDit built(core::LightningDitOptions{.input_size = 4,
+                                                               .patch_size = 2,
+                                                               .in_channels = 6,
+                                                               .hidden_size = 24,
+                                                               .depth = 3,
+                                                               .num_heads = 2,
+                                                               .num_classes = 5,
+                                                               .learn_sigma = sigma});
       QCOMPARE(core::networkCost(shape).parameters, builtParameters(*built));
     }
   }
@@ -82,7 +92,8 @@ class TestBuiltNetworks : public QObject {
       options.output_head = head;
       options.head_channels = 8;
       const core::VitDecoder built(options);
-      const auto counted = core::networkCost(core::VitDecoderShape{.network = network, .latent_side = 3, .latent_channels = 10, .output_head = head, .head_channels = 8});
+      const auto counted = core::networkCost(core::VitDecoderShape{
+          .network = network, .latent_side = 3, .latent_channels = 10, .output_head = head, .head_channels = 8});
       QCOMPARE(counted.parameters, builtParameters(*built));
       QCOMPARE(counted.frozen, builtFrozen(*built));
     }
@@ -90,13 +101,18 @@ class TestBuiltNetworks : public QObject {
   void theDemosOtherNetworksHaveTheCountedParameters() {
     const base::VitConfig network{.patch_size = 4, .hidden_size = 16, .depth = 2, .num_heads = 2, .mlp_ratio = 3};
     core::VitEncoder encoder(core::VitEncoderOptions{.network = network, .image_size = 12});
-    QCOMPARE(core::networkCost(core::OwnEncoderShape{.network = network, .image_size = 12}).parameters, builtParameters(*encoder));
+    QCOMPARE(core::networkCost(core::OwnEncoderShape{.network = network, .image_size = 12}).parameters,
+             builtParameters(*encoder));
     const core::MaskedAutoencoder masked(encoder, 8, 2);
-    QCOMPARE(core::networkCost(core::MaskedAutoencoderShape{.encoder = {.network = network, .image_size = 12}, .decoder_width = 8, .decoder_depth = 2}).parameters,
+    QCOMPARE(core::networkCost(core::MaskedAutoencoderShape{.encoder = {.network = network, .image_size = 12},
+                                                            .decoder_width = 8,
+                                                            .decoder_depth = 2})
+                 .parameters,
              builtParameters(*masked));
     const base::JudgeConfig judge{.width = 6, .features = 10};
     const core::JudgeNet built(judge, 4);
-    QCOMPARE(core::networkCost(core::JudgeShape{.network = judge, .image_size = 16, .num_classes = 4}).parameters, builtParameters(*built));
+    QCOMPARE(core::networkCost(core::JudgeShape{.network = judge, .image_size = 16, .num_classes = 4}).parameters,
+             builtParameters(*built));
   }
 };
 STUDIO_TEST(TestBuiltNetworks)

@@ -31,10 +31,11 @@ class TestNetworkCost : public QObject {
         shape.side = side;
         shape.channels = 20;
         shape.is_student = is_student;
-        const double N = static_cast<double>(side * side), C = 20, De = 48, Dd = 128, Le = 5, Ld = 3, k = is_student ? 2 : 1;
+        const double N = static_cast<double>(side * side), C = 20, De = 48, Dd = 128, Le = 5, Ld = 3,
+                     k = is_student ? 2 : 1;
         const double he = 128, hd = 341;  // trunc(2/3 * 4 * width)
-        const double linear = N * (C * De + C * Dd + Le * (4 * De * De + 3 * he * De) + De * Dd + Ld * (10 * Dd * Dd + 3 * hd * Dd) +
-                                   2 * Dd * Dd + Dd * C) +
+        const double linear = N * (C * De + C * Dd + Le * (4 * De * De + 3 * he * De) + De * Dd +
+                                   Ld * (10 * Dd * Dd + 3 * hd * Dd) + 2 * Dd * Dd + Dd * C) +
                               Le * 6 * De * De + k * (512 * De + De * De);
         const auto cost = networkCost(shape);
         QCOMPARE(cost.linear_macs, linear);
@@ -69,8 +70,8 @@ class TestNetworkCost : public QObject {
   }
   void namesAreReadInPieces() {
     QCOMPARE(named("DiTDH-XL 512").linear_macs, named("DiT-DH-XL 512 (teacher)").linear_macs);
-    QCOMPARE(named("SiT-B/4 256").attention_macs, 2.0 * 64 * 64 * 768 * 12);    // (32 / 4)^2 tokens
-    QCOMPARE(named("SiT-B/8 512").attention_macs, 2.0 * 64 * 64 * 768 * 12);    // (64 / 8)^2 tokens
+    QCOMPARE(named("SiT-B/4 256").attention_macs, 2.0 * 64 * 64 * 768 * 12);  // (32 / 4)^2 tokens
+    QCOMPARE(named("SiT-B/8 512").attention_macs, 2.0 * 64 * 64 * 768 * 12);  // (64 / 8)^2 tokens
     QCOMPARE(named("SiT-L/2 256 (no learn_sigma)").parameters, named("SiT-L/2 256").parameters - 16 * 1025);
     QVERIFY(named("LightningDiT-B/1 on RAE latents").parameters < named("LightningDiT-L/1 on RAE latents").parameters);
     QVERIFY(!namedNetwork("ResNet-50 224").has_value());
@@ -83,13 +84,17 @@ class TestNetworkCost : public QObject {
     QCOMPARE(named("DINOv2-B/14 encoder 224").linear_macs, patches * 588 * D + (patches + 5) * per_token);
   }
   void maskingHalfThePatchesHalvesTheEncodersLinearWork() {
-    MaskedAutoencoderShape shape{.encoder = {.network = {.patch_size = 8, .hidden_size = 64, .depth = 4, .num_heads = 4, .mlp_ratio = 4}, .image_size = 32},
-                                 .decoder_width = 64, .decoder_depth = 2};
+    MaskedAutoencoderShape shape{
+        .encoder = {.network = {.patch_size = 8, .hidden_size = 64, .depth = 4, .num_heads = 4, .mlp_ratio = 4},
+                    .image_size = 32},
+        .decoder_width = 64,
+        .decoder_depth = 2};
     const auto whole = networkCost(shape);
     shape.mask_ratio = 0.5;
     const auto half = networkCost(shape);
     const double block = 12.0 * 64 * 64;
-    QCOMPARE(whole.linear_macs - half.linear_macs, 8 * (4 * block + 64 * 64));  // 8 of 16 tokens: 4 blocks and the embedding
+    QCOMPARE(whole.linear_macs - half.linear_macs,
+             8 * (4 * block + 64 * 64));  // 8 of 16 tokens: 4 blocks and the embedding
     QCOMPARE(whole.parameters, half.parameters);
   }
 
@@ -101,13 +106,18 @@ class TestNetworkCost : public QObject {
     setting.ratio_r_less_than_t = 0.25;
     const double F = 110, T = 50, E = 7, J = 230;
     QCOMPARE(flowMatchingCost(setting).macs(), 3 * F + E);
-    QCOMPARE(meanFlowCost(setting, Proxy::kTeacher, Derivative::kFiniteDifference, Evaluation::kOfficial).macs(), 9 * F + T + E);
-    QCOMPARE(meanFlowCost(setting, Proxy::kTeacher, Derivative::kFiniteDifference, Evaluation::kNeeded).macs(), 3.5 * F + T + E);
-    QCOMPARE(meanFlowCost(setting, Proxy::kData, Derivative::kFiniteDifference, Evaluation::kOfficial).macs(), 9 * F + E);
+    QCOMPARE(meanFlowCost(setting, Proxy::kTeacher, Derivative::kFiniteDifference, Evaluation::kOfficial).macs(),
+             9 * F + T + E);
+    QCOMPARE(meanFlowCost(setting, Proxy::kTeacher, Derivative::kFiniteDifference, Evaluation::kNeeded).macs(),
+             3.5 * F + T + E);
+    QCOMPARE(meanFlowCost(setting, Proxy::kData, Derivative::kFiniteDifference, Evaluation::kOfficial).macs(),
+             9 * F + E);
     QCOMPARE(meanFlowCost(setting, Proxy::kData, Derivative::kJvp, Evaluation::kOfficial).macs(), J + 2 * F + E);
-    QCOMPARE(meanFlowCost(setting, Proxy::kMixSelf, Derivative::kJvp, Evaluation::kNeeded).macs(), 4 * F + 0.25 * J + E);
+    QCOMPARE(meanFlowCost(setting, Proxy::kMixSelf, Derivative::kJvp, Evaluation::kNeeded).macs(),
+             4 * F + 0.25 * J + E);
     setting.teacher_calls = 2;
-    QCOMPARE(meanFlowCost(setting, Proxy::kMixTeacher, Derivative::kFiniteDifference, Evaluation::kNeeded).macs(), 3.5 * F + 2 * T + E);
+    QCOMPARE(meanFlowCost(setting, Proxy::kMixTeacher, Derivative::kFiniteDifference, Evaluation::kNeeded).macs(),
+             3.5 * F + 2 * T + E);
     setting.euler_steps = 15;
     setting.pairs_per_trajectory = 60;
     QCOMPARE(midTrainingCost(setting, true).macs(), 3 * F + 15 * 2 * T / 60 + E / 60);

@@ -2,8 +2,8 @@
 #include <QTemporaryDir>
 #include <fstream>
 
-#include "core/data/dataset.h"
 #include "core/base/formats/png.h"
+#include "core/data/dataset.h"
 #include "core/data/image_io.h"
 #include "tests/support/studio_test.h"
 

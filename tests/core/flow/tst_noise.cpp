@@ -17,7 +17,8 @@ class TestNoise : public QObject {
     using Words = std::array<std::uint32_t, 4>;
     constexpr std::uint32_t kOnes = 0xffffffff;
     QVERIFY((philox4x32({0, 0, 0, 0}, {0, 0}) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-    QVERIFY((philox4x32({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}) == Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+    QVERIFY((philox4x32({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}) ==
+             Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
     QVERIFY((philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
              Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
   }
@@ -27,7 +28,8 @@ class TestNoise : public QObject {
     const auto tail = noise(7, Stream::kSampleNoise, 104, 5, {3, 5, 5});
     QVERIFY(torch::equal(all.narrow(0, 4, 5), tail));
     const std::array<std::uint64_t, 2> picked = {107, 101};
-    QVERIFY(torch::equal(noise(7, Stream::kSampleNoise, picked, {3, 5, 5}), all.index_select(0, torch::tensor({7, 1}))));
+    QVERIFY(
+        torch::equal(noise(7, Stream::kSampleNoise, picked, {3, 5, 5}), all.index_select(0, torch::tensor({7, 1}))));
   }
 
   void differsBetweenSeedsStreamsAndIndices() {
@@ -70,7 +72,8 @@ class TestNoise : public QObject {
   void drawsPairsOverTheWholeList() {
     std::vector<std::int64_t> positions(4000);
     std::iota(positions.begin(), positions.end(), 0);
-    const auto indices = drawFor({.labels = false, .eps = false, .pair_list_size = 10}, 3, 0, positions, {}).pair_indices;
+    const auto indices =
+        drawFor({.labels = false, .eps = false, .pair_list_size = 10}, 3, 0, positions, {}).pair_indices;
     const auto counts = indices.bincount({}, 10);
     QCOMPARE(counts.size(0), std::int64_t{10});
     QVERIFY(counts.min().item<std::int64_t>() > 300 && counts.max().item<std::int64_t>() < 500);

@@ -42,7 +42,9 @@ torch::Tensor bentVelocity(const torch::Tensor& z, const torch::Tensor& t, const
 }
 
 double errorOf(OdeMethod method, int steps) {
-  const auto end = [](OdeMethod with, int num) { return solveOde(bentVelocity, someNoise(), labels(4), uniformGrid(num, 0), {.method = with}).final(); };
+  const auto end = [](OdeMethod with, int num) {
+    return solveOde(bentVelocity, someNoise(), labels(4), uniformGrid(num, 0), {.method = with}).final();
+  };
   return maxError(end(method, steps), end(OdeMethod::kRk4, 1024));
 }
 
@@ -104,13 +106,17 @@ class TestSolvers : public QObject {
     QCOMPARE(dopri5.states.size(), grid.size());
     for (std::size_t k = 0; k < grid.size(); ++k) {
       const auto expected = flow.transport(z, times(4, grid[k]), times(4, 1));
-      QVERIFY2(maxError(dopri5.states[k], expected) < 1e-5, qPrintable(QString::number(maxError(dopri5.states[k], expected))));
+      QVERIFY2(maxError(dopri5.states[k], expected) < 1e-5,
+               qPrintable(QString::number(maxError(dopri5.states[k], expected))));
       // torchdiffeq's mid-point weights for bosh3 make its dense output second order only.
-      QVERIFY2(maxError(bosh3.states[k], expected) < 1e-3, qPrintable(QString::number(maxError(bosh3.states[k], expected))));
+      QVERIFY2(maxError(bosh3.states[k], expected) < 1e-3,
+               qPrintable(QString::number(maxError(bosh3.states[k], expected))));
     }
     // Looser tolerances cost less.
     const auto nfe = [&](double rtol) {
-      return solveOde(flow.velocityField(), z, labels(4), grid, {.method = OdeMethod::kDopri5, .atol = rtol, .rtol = rtol}).nfe;
+      return solveOde(flow.velocityField(), z, labels(4), grid,
+                      {.method = OdeMethod::kDopri5, .atol = rtol, .rtol = rtol})
+          .nfe;
     };
     QVERIFY(nfe(1e-3) < nfe(1e-8));
   }
@@ -124,7 +130,8 @@ class TestSolvers : public QObject {
     const auto last = solveOde(flow.velocityField(), z, labels(4), uniformGrid(9, 0.1), {.keep_states = false});
     QCOMPARE(last.states.size(), std::size_t{1});
     QVERIFY(torch::equal(last.final(), all.final()));
-    QCOMPARE(solveOde(flow.velocityField(), z, labels(4), uniformGrid(9, 0.1), {.method = OdeMethod::kHeun2}).nfe, std::int64_t{18});
+    QCOMPARE(solveOde(flow.velocityField(), z, labels(4), uniformGrid(9, 0.1), {.method = OdeMethod::kHeun2}).nfe,
+             std::int64_t{18});
     QVERIFY_EXCEPTION_THROWN(odeMethodFromName("heun"), c10::Error);
   }
 
@@ -141,7 +148,8 @@ class TestSolvers : public QObject {
     const auto flow = gaussian(0.5);
     const auto z = someNoise();
     const auto expected = flow.transport(z, times(4, 0), times(4, 1));
-    for (const int num_steps : {1, 2, 3, 7}) QVERIFY(maxError(sampleMeanFlow(flow.flowMap(), z, labels(4), num_steps), expected) < 1e-13);
+    for (const int num_steps : {1, 2, 3, 7})
+      QVERIFY(maxError(sampleMeanFlow(flow.flowMap(), z, labels(4), num_steps), expected) < 1e-13);
   }
 
   void manyStepsAreTheCompositionOfSingleOnes() {
@@ -151,7 +159,8 @@ class TestSolvers : public QObject {
     auto z = someNoise();
     const std::vector<double> knots = {1, 0.8, 0.3, 0};
     const auto together = sampleMeanFlow(u, z, labels(4), knots);
-    for (std::size_t k = 0; k + 1 < knots.size(); ++k) z = sampleMeanFlow(u, z, labels(4), std::vector<double>{knots[k], knots[k + 1]});
+    for (std::size_t k = 0; k + 1 < knots.size(); ++k)
+      z = sampleMeanFlow(u, z, labels(4), std::vector<double>{knots[k], knots[k + 1]});
     QVERIFY(torch::equal(together, z));
     QVERIFY((uniformKnots(4) == std::vector<double>{1, 0.75, 0.5, 0.25, 0}));
     QVERIFY_EXCEPTION_THROWN(sampleMeanFlow(u, z, labels(4), std::vector<double>{0.5, 0.6}), c10::Error);
@@ -218,9 +227,11 @@ class TestSolvers : public QObject {
       return noise(2, Stream::kSdeNoise, static_cast<std::uint64_t>(k) << 32, 1000, {2, 3, 3}).to(torch::kFloat64);
     };
     for (const auto method : {SdeMethod::kEuler, SdeMethod::kHeun}) {
-      const auto x = solveSde(flow.velocityField(), z, labels(1000), TimeSchedule::withShift(1),
-                              {.method = method, .diffusion = DiffusionForm::kSigma, .last_step_size = 0.01, .num_steps = 100}, normals)
-                         .select(1, 1);
+      const auto x =
+          solveSde(flow.velocityField(), z, labels(1000), TimeSchedule::withShift(1),
+                   {.method = method, .diffusion = DiffusionForm::kSigma, .last_step_size = 0.01, .num_steps = 100},
+                   normals)
+              .select(1, 1);
       QVERIFY2(std::abs(x.mean().item<double>() + 1.2) < 0.02, qPrintable(QString::number(x.mean().item<double>())));
       QVERIFY2(std::abs(x.std().item<double>() - 0.5) < 0.02, qPrintable(QString::number(x.std().item<double>())));
     }

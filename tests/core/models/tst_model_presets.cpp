@@ -52,7 +52,8 @@ class TestModelPresets : public QObject {
   void trueSizesHaveThePublishedParameterCounts_data() {
     QTest::addColumn<int>("index");
     const auto presets = modelPresets();
-    for (std::size_t i = 0; i < presets.size(); ++i) QTest::newRow(std::string(presets[i].name).c_str()) << static_cast<int>(i);
+    for (std::size_t i = 0; i < presets.size(); ++i)
+      QTest::newRow(std::string(presets[i].name).c_str()) << static_cast<int>(i);
   }
   void trueSizesHaveThePublishedParameterCounts() {
     QFETCH(int, index);
@@ -64,7 +65,8 @@ class TestModelPresets : public QObject {
     if (preset.num_parameters > 0) {
       QCOMPARE(count, preset.num_parameters);
     } else {
-      QVERIFY2(count > 85'000'000 && count < 87'000'000, std::to_string(count).c_str());  // ViT-B: 12 layers of width 768
+      QVERIFY2(count > 85'000'000 && count < 87'000'000,
+               std::to_string(count).c_str());  // ViT-B: 12 layers of width 768
     }
   }
 
@@ -145,13 +147,20 @@ class TestModelPresets : public QObject {
     TensorMap bare, whole;
     for (const auto& [name, tensor] : namedState(*mae)) bare.emplace(name.substr(4), tensor);  // without "vit."
     bare.emplace("decoder.decoder_embed.weight", torch::zeros({1}));
-    QVERIFY(loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kMae)), encoderTensors(EncoderFamily::kMae, bare), Strictness::kExact).ok());
+    QVERIFY(loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kMae)), encoderTensors(EncoderFamily::kMae, bare),
+                     Strictness::kExact)
+                .ok());
     for (const auto& [name, tensor] : namedState(*siglip)) whole.emplace(name, tensor);
-    for (const char* name : {"text_model.embeddings.weight", "logit_scale", "vision_model.head.probe", "vision_model.embeddings.position_ids"})
+    for (const char* name : {"text_model.embeddings.weight", "logit_scale", "vision_model.head.probe",
+                             "vision_model.embeddings.position_ids"})
       whole.emplace(name, torch::zeros({1}));
-    QVERIFY(loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kSiglip2)), encoderTensors(EncoderFamily::kSiglip2, whole), Strictness::kExact).ok());
+    QVERIFY(loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kSiglip2)),
+                     encoderTensors(EncoderFamily::kSiglip2, whole), Strictness::kExact)
+                .ok());
     whole.emplace("vision_model.something_else", torch::zeros({1}));
-    QVERIFY(!loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kSiglip2)), encoderTensors(EncoderFamily::kSiglip2, whole), Strictness::kExact).ok());
+    QVERIFY(!loadInto(*PretrainedEncoder(tinyEncoder(EncoderFamily::kSiglip2)),
+                      encoderTensors(EncoderFamily::kSiglip2, whole), Strictness::kExact)
+                 .ok());
   }
 
   void readsHuggingFaceConfigurations() {
@@ -161,10 +170,12 @@ class TestModelPresets : public QObject {
     QVERIFY(dinov2.ok() && dinov2->use_swiglu && dinov2->intermediate_size == 4096);  // the giant model
     const auto siglip = pretrainedEncoderOptions(nlohmann::json::parse(
         R"({"model_type": "siglip", "vision_config": {"hidden_size": 32, "image_size": 256, "patch_size": 16, "num_hidden_layers": 2}})"));
-    QVERIFY(siglip.ok() && siglip->family == EncoderFamily::kSiglip2 && siglip->activation == GeluKind::kTanh && siglip->depth == 2);
+    QVERIFY(siglip.ok() && siglip->family == EncoderFamily::kSiglip2 && siglip->activation == GeluKind::kTanh &&
+            siglip->depth == 2);
     QVERIFY(errorOf(R"({"model_type": "clip"})").find("clip") != std::string::npos);
     QVERIFY(errorOf(R"({"model_type": "vit_mae", "hidden_size": "wide"})").find("hidden_size") != std::string::npos);
-    QVERIFY(errorOf(R"({"model_type": "vit_mae", "num_hidden_layers": 1000000})").find("num_hidden_layers") != std::string::npos);
+    QVERIFY(errorOf(R"({"model_type": "vit_mae", "num_hidden_layers": 1000000})").find("num_hidden_layers") !=
+            std::string::npos);
     QVERIFY(errorOf(R"({"model_type": "vit_mae", "hidden_act": "relu"})").find("hidden_act") != std::string::npos);
     QVERIFY(errorOf(R"({"model_type": "siglip"})").find("vision_config") != std::string::npos);
     QVERIFY(errorOf("[]") != "none");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gaussian data, where velocity and average velocity are known on paper: every objective's expected gradient vanishes at the right
-// solution and not beside it, and the numerical derivatives and solvers have the errors they should.
+// Gaussian data, where velocity and average velocity are known on paper: every objective's expected gradient vanishes
+// at the right solution and not beside it, and the numerical derivatives and solvers have the errors they should.
 #include <torch/torch.h>
 
 #include <QTest>
@@ -96,11 +96,14 @@ double gradientAtSolution(const MeanFlow& objective, const Family& family = Fami
 double cmtGradient(const Family& family, std::int64_t num_steps) {
   const auto grid = TimeSchedule::withShift(2).grid(num_steps + 1);
   const auto eps = batch({}, 0).draws.eps.slice(0, 0, 256);
-  const auto trajectories = makeTrajectories(family.flow.velocityField(), eps, torch::zeros({256}, torch::kInt64), grid);
+  const auto trajectories =
+      makeTrajectories(family.flow.velocityField(), eps, torch::zeros({256}, torch::kInt64), grid);
   Draws draws;
   draws.pair_indices = torch::arange(trajectories.numPairs());
   family.weights.mutable_grad() = torch::Tensor();
-  ConsistencyMidTraining({.num_classes = 1, .label_dropout = 0}).evaluate(family.u(), trajectories, draws).loss.backward();
+  ConsistencyMidTraining({.num_classes = 1, .label_dropout = 0})
+      .evaluate(family.u(), trajectories, draws)
+      .loss.backward();
   return largest(family.weights.grad());
 }
 
@@ -113,11 +116,19 @@ torch::Tensor bent(const torch::Tensor& z, const torch::Tensor& r, const torch::
 double differenceError(torch::ScalarType dtype, double delta_t) {
   std::vector<std::int64_t> positions(64);
   std::iota(positions.begin(), positions.end(), 0);
-  const auto z_t = drawFor({}, 5, 0, positions, {2, 3, 3}).eps.to(torch::kFloat64), w = drawFor({}, 6, 0, positions, {2, 3, 3}).eps.to(torch::kFloat64);
+  const auto z_t = drawFor({}, 5, 0, positions, {2, 3, 3}).eps.to(torch::kFloat64),
+             w = drawFor({}, 6, 0, positions, {2, 3, 3}).eps.to(torch::kFloat64);
   const auto t = torch::linspace(0.4, 0.8, 64, kDouble);
-  const TransportPoint at{.z_t = z_t, .w = w, .r = 0.3 * t, .t = t, .y = torch::zeros({64}, torch::kInt64), .y_plus = {}, .y_minus = {}};
+  const TransportPoint at{
+      .z_t = z_t, .w = w, .r = 0.3 * t, .t = t, .y = torch::zeros({64}, torch::kInt64), .y_plus = {}, .y_minus = {}};
   const auto exact = transportDerivative(bent, at, {.kind = DerivativeKind::kJvp});
-  const TransportPoint cast{.z_t = z_t.to(dtype), .w = w.to(dtype), .r = at.r.to(dtype), .t = t.to(dtype), .y = at.y, .y_plus = {}, .y_minus = {}};
+  const TransportPoint cast{.z_t = z_t.to(dtype),
+                            .w = w.to(dtype),
+                            .r = at.r.to(dtype),
+                            .t = t.to(dtype),
+                            .y = at.y,
+                            .y_plus = {},
+                            .y_minus = {}};
   const auto difference = transportDerivative(bent, cast, {.delta_t = delta_t, .clamp_times = false});
   return largest(difference.to(torch::kFloat64) - exact);
 }
@@ -129,17 +140,23 @@ class TestClosedForms : public QObject {
  private Q_SLOTS:
   void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
 
-  // Five standard errors: three gradients and a handful of rows stay inside with near certainty; the seeds are fixed anyway.
+  // Five standard errors: three gradients and a handful of rows stay inside with near certainty; the seeds are fixed
+  // anyway.
   void expectedGradientVanishesAtTheRightSolutionAlone_data() {
     QTest::addColumn<QString>("objective");
-    for (const char* name : {"flow matching", "MFT, JVP", "MFT, finite difference", "half teacher, half data"}) QTest::newRow(name) << QString(name);
+    for (const char* name : {"flow matching", "MFT, JVP", "MFT, finite difference", "half teacher, half data"})
+      QTest::newRow(name) << QString(name);
   }
   void expectedGradientVanishesAtTheRightSolutionAlone() {
     QFETCH(QString, objective);
     const auto deviation = [&](const Family& family) {
       const FlowMatching flow_matching({.num_classes = 1, .label_dropout = 0}, TimeSchedule::withShift(2));
-      const auto mean_flow = objective.startsWith("MFT") ? meanFlow(VelocitySource::data(), objective.endsWith("JVP") ? DerivativeKind::kJvp : DerivativeKind::kFiniteDifference)
-                                                         : meanFlow(VelocitySource::mix(0.5, VelocitySource::teacher(family.flow.velocityField())), DerivativeKind::kJvp);
+      const auto mean_flow =
+          objective.startsWith("MFT")
+              ? meanFlow(VelocitySource::data(),
+                         objective.endsWith("JVP") ? DerivativeKind::kJvp : DerivativeKind::kFiniteDifference)
+              : meanFlow(VelocitySource::mix(0.5, VelocitySource::teacher(family.flow.velocityField())),
+                         DerivativeKind::kJvp);
       return standardised(family, [&](std::int64_t k) {
         if (objective == "flow matching") {
           const auto b = batch(flow_matching.needs(), k);
@@ -161,7 +178,8 @@ class TestClosedForms : public QObject {
     const auto teacher = [] { return VelocitySource::teacher(gaussian().velocityField()); };
     for (const double adaptive_p : {0.0, 1.0}) {
       QVERIFY(gradientAtSolution(meanFlow(teacher(), DerivativeKind::kJvp, 0.005, adaptive_p)) < 1e-11);
-      QVERIFY(gradientAtSolution(meanFlow(teacher(), DerivativeKind::kJvp, 0.005, adaptive_p), Family(0.1, 0, 0)) > 1e-3);
+      QVERIFY(gradientAtSolution(meanFlow(teacher(), DerivativeKind::kJvp, 0.005, adaptive_p), Family(0.1, 0, 0)) >
+              1e-3);
     }
     // The finite difference's solution is off by O(delta^2).
     const auto offBy = [&](double delta_t) {
@@ -169,20 +187,25 @@ class TestClosedForms : public QObject {
       return gradientAtSolution(objective);
     };
     const double coarse = offBy(0.02), fine = offBy(0.01);
-    QVERIFY2(coarse / fine > 2 && coarse / fine < 5, qPrintable(QString::number(coarse / fine)));  // one-sided at the clamped ends
-    QVERIFY(fine < 1e-2 * gradientAtSolution(meanFlow(teacher(), DerivativeKind::kFiniteDifference, 0.01), Family(0.1, 0, 0)));
+    QVERIFY2(coarse / fine > 2 && coarse / fine < 5,
+             qPrintable(QString::number(coarse / fine)));  // one-sided at the clamped ends
+    QVERIFY(fine <
+            1e-2 * gradientAtSolution(meanFlow(teacher(), DerivativeKind::kFiniteDifference, 0.01), Family(0.1, 0, 0)));
   }
 
   void midTrainingsGradientFallsWithTheTeachersStepsAtTheSolutionAlone() {
     const double coarse = cmtGradient(Family{}, 32), fine = cmtGradient(Family{}, 64);
-    QVERIFY2(coarse / fine > 1.7 && coarse / fine < 2.3, qPrintable(QString::number(coarse / fine)));  // Euler: first order
-    for (const auto& beside : {Family(0.1, 0, 0), Family(0, 0.1, 0), Family(0, 0, 0.1)}) QVERIFY(cmtGradient(beside, 64) > 3 * fine);
+    QVERIFY2(coarse / fine > 1.7 && coarse / fine < 2.3,
+             qPrintable(QString::number(coarse / fine)));  // Euler: first order
+    for (const auto& beside : {Family(0.1, 0, 0), Family(0, 0.1, 0), Family(0, 0, 0.1)})
+      QVERIFY(cmtGradient(beside, 64) > 3 * fine);
   }
 
   void aMixtureCarriesTheSquaredShareOfTheDataNoise() {
     // At the solution with the exact teacher, the residual is (1 - eta) A (v_hat - v*): nothing else is left.
     const auto errors = [&](double eta) {
-      const auto objective = meanFlow(VelocitySource::mix(eta, VelocitySource::teacher(gaussian().velocityField())), DerivativeKind::kJvp);
+      const auto objective =
+          meanFlow(VelocitySource::mix(eta, VelocitySource::teacher(gaussian().velocityField())), DerivativeKind::kJvp);
       const auto b = batch(objective.needs(), 0);
       return objective.evaluate(gaussian().flowMap(), b.x, b.y, b.draws).err_sq;
     };
@@ -199,9 +222,11 @@ class TestClosedForms : public QObject {
     const auto error = [&](OdeMethod method, std::int64_t num_steps) {
       const auto times = TimeSchedule::withShift(2).grid(num_steps + 1);
       const auto at = [&](double time) { return torch::full({32}, time, kDouble); };
-      return largest(solveOde(flow.velocityField(), z, y, times, {.method = method}).final() - flow.transport(z, at(times.back()), at(times.front())));
+      return largest(solveOde(flow.velocityField(), z, y, times, {.method = method}).final() -
+                     flow.transport(z, at(times.back()), at(times.front())));
     };
-    // Steps enough that the leading term alone is left: with fewer, Heun's terms of second and third order cancel in part.
+    // Steps enough that the leading term alone is left: with fewer, Heun's terms of second and third order cancel in
+    // part.
     const auto order = [&](OdeMethod method) { return std::log2(error(method, 512) / error(method, 1024)); };
     QVERIFY2(std::abs(order(OdeMethod::kEuler) - 1) < 0.15, qPrintable(QString::number(order(OdeMethod::kEuler))));
     QVERIFY2(std::abs(order(OdeMethod::kHeun2) - 2) < 0.15, qPrintable(QString::number(order(OdeMethod::kHeun2))));
@@ -215,7 +240,8 @@ class TestClosedForms : public QObject {
     }
     // float32: the same at first; below delta ~ 3e-3 rounding over delta is larger, and grows as delta falls.
     QVERIFY(differenceError(torch::kFloat32, 0.1) / differenceError(torch::kFloat32, 0.03) > 8);
-    const double best = differenceError(torch::kFloat32, 0.005), small = differenceError(torch::kFloat32, 1e-4), tiny = differenceError(torch::kFloat32, 1e-5);
+    const double best = differenceError(torch::kFloat32, 0.005), small = differenceError(torch::kFloat32, 1e-4),
+                 tiny = differenceError(torch::kFloat32, 1e-5);
     QVERIFY2(small > 2 * best, qPrintable(QStringLiteral("%1 %2").arg(best).arg(small)));
     QVERIFY2(tiny > 3 * small && tiny < 30 * small, qPrintable(QStringLiteral("%1 %2").arg(small).arg(tiny)));
     QVERIFY(small > 100 * differenceError(torch::kFloat64, 1e-4));

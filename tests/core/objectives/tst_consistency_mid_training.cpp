@@ -37,13 +37,18 @@ class TestConsistencyMidTraining : public QObject {
   void initTestCase() { torch::set_num_threads(1); }  // small tensors: more threads only wait for each other
 
   void listsEveryPairInTheDocumentedOrder() {
-    Trajectories trajectories{.states = torch::arange(8, kDouble).view({4, 2, 1, 1, 1}), .times = {1, 0.7, 0.3, 0.1}, .y = torch::tensor({5, 6}, torch::kInt64)};
+    Trajectories trajectories{.states = torch::arange(8, kDouble).view({4, 2, 1, 1, 1}),
+                              .times = {1, 0.7, 0.3, 0.1},
+                              .y = torch::tensor({5, 6}, torch::kInt64)};
     QCOMPARE(trajectories.numPairs(), std::int64_t{12});
     const auto pairs = selectPairs(trajectories, allPairs(trajectories), PairTimes::kSolver);
     // Points from the clean end: state 3 (t 0.1), 2, 1, 0; states of trajectory m are 2k + m.
-    QVERIFY(torch::equal(pairs.z_t.flatten(), torch::tensor({4.0, 5.0, 2.0, 3.0, 2.0, 3.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0}, kDouble)));
-    QVERIFY(torch::equal(pairs.t, torch::tensor({0.3, 0.3, 0.7, 0.7, 0.7, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0}, kDouble)));
-    QVERIFY(torch::equal(pairs.r, torch::tensor({0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.1, 0.1, 0.3, 0.3, 0.7, 0.7}, kDouble)));
+    QVERIFY(torch::equal(pairs.z_t.flatten(),
+                         torch::tensor({4.0, 5.0, 2.0, 3.0, 2.0, 3.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0}, kDouble)));
+    QVERIFY(
+        torch::equal(pairs.t, torch::tensor({0.3, 0.3, 0.7, 0.7, 0.7, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0}, kDouble)));
+    QVERIFY(
+        torch::equal(pairs.r, torch::tensor({0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.1, 0.1, 0.3, 0.3, 0.7, 0.7}, kDouble)));
     QVERIFY(torch::equal(pairs.y.slice(0, 0, 4), torch::tensor({5, 6, 5, 6}, torch::kInt64)));
     QVERIFY(torch::allclose(pairs.u_tgt[2], torch::full({1, 1, 1}, -4 / 0.6, kDouble)));
     const auto official = selectPairs(trajectories, allPairs(trajectories), PairTimes::kOfficial);
@@ -53,7 +58,8 @@ class TestConsistencyMidTraining : public QObject {
 
   void secantsBecomeExactAsStepsGrow() {
     const double coarse = secantError(32), fine = secantError(64);
-    QVERIFY2(coarse / fine > 1.7 && coarse / fine < 2.3, qPrintable(QString::number(coarse / fine)));  // Euler: first order
+    QVERIFY2(coarse / fine > 1.7 && coarse / fine < 2.3,
+             qPrintable(QString::number(coarse / fine)));  // Euler: first order
     QVERIFY(secantError(512) < 0.1 * coarse);
   }
 
@@ -64,7 +70,9 @@ class TestConsistencyMidTraining : public QObject {
     Draws draws;
     draws.pair_indices = allPairs(trajectories);
     const auto loss = [&](PairTimes pair_times) {
-      return ConsistencyMidTraining({.num_classes = 10, .pair_times = pair_times}).evaluate(flow.flowMap(), trajectories, draws).loss.item<double>();
+      return ConsistencyMidTraining({.num_classes = 10, .pair_times = pair_times})
+          .evaluate(flow.flowMap(), trajectories, draws)
+          .loss.item<double>();
     };
     QVERIFY(loss(PairTimes::kSolver) < 1e-24);
     QVERIFY(loss(PairTimes::kOfficial) > 0.01);
@@ -83,7 +91,8 @@ class TestConsistencyMidTraining : public QObject {
     const auto trajectories = objective.makeTrajectories(teacher, labels(3), draws, std::vector<double>{1, 0.5, 0});
     QVERIFY(torch::equal(seen_by_teacher, torch::tensor({0, 10, 2}, torch::kInt64)));
     draws.pair_indices = torch::tensor({0, 1, 2, 1}, torch::kInt64);
-    const FlowMap student = [&](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&, const torch::Tensor& y) {
+    const FlowMap student = [&](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&,
+                                const torch::Tensor& y) {
       seen_by_student = y;
       return z;
     };
@@ -97,10 +106,13 @@ class TestConsistencyMidTraining : public QObject {
 
   void reportsErrorsOfPairs() {
     const auto flow = gaussian(0.5);
-    const auto trajectories = makeTrajectories(flow.velocityField(), someNoise(2), labels(2), std::vector<double>{1, 0.5, 0.1});
+    const auto trajectories =
+        makeTrajectories(flow.velocityField(), someNoise(2), labels(2), std::vector<double>{1, 0.5, 0.1});
     Draws draws;
     draws.pair_indices = torch::tensor({0, 3, 5}, torch::kInt64);
-    const FlowMap zero = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&, const torch::Tensor&) { return torch::zeros_like(z); };
+    const FlowMap zero = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&, const torch::Tensor&) {
+      return torch::zeros_like(z);
+    };
     const auto terms = ConsistencyMidTraining({.num_classes = 10}).evaluate(zero, trajectories, draws);
     const auto targets = selectPairs(trajectories, draws.pair_indices, PairTimes::kSolver).u_tgt;
     QVERIFY(torch::allclose(terms.err_sq, targets.square().sum({1, 2, 3})));

@@ -34,8 +34,8 @@ class TestFlowMatching : public QObject {
     const auto y = torch::zeros({kBatch}, torch::kInt64);
     for (const double time : {0.2, 0.6, 0.95}) {
       const auto t = torch::full({kBatch}, time, kDouble);
-      // Scaling and offsetting the exact velocity: at (1, 0) the gradient vanishes and the loss is the variance of eps - x
-      // that z_t leaves open.
+      // Scaling and offsetting the exact velocity: at (1, 0) the gradient vanishes and the loss is the variance of eps
+      // - x that z_t leaves open.
       auto scale = torch::ones({}, kDouble).requires_grad_(), offset = torch::zeros({}, kDouble).requires_grad_();
       const VelocityField v = [&](const torch::Tensor& z, const torch::Tensor& at, const torch::Tensor&) {
         return scale * flow.velocity(z, at) + offset;
@@ -78,9 +78,13 @@ class TestFlowMatching : public QObject {
       const auto sigma = pathCoefficients(path, t).sigma;
       for (const auto weight : {LossWeight::kNone, LossWeight::kVelocity, LossWeight::kLikelihood}) {
         const auto loss = [&](Prediction prediction, const torch::Tensor& output) {
-          const VelocityField v = [&](const torch::Tensor&, const torch::Tensor&, const torch::Tensor&) { return output; };
-          return objective({.num_classes = 10, .label_dropout = 0, .path = path, .prediction = prediction, .weight = weight})
-              .evaluateAt(v, x, eps, t, y).loss.item<double>();
+          const VelocityField v = [&](const torch::Tensor&, const torch::Tensor&, const torch::Tensor&) {
+            return output;
+          };
+          return objective(
+                     {.num_classes = 10, .label_dropout = 0, .path = path, .prediction = prediction, .weight = weight})
+              .evaluateAt(v, x, eps, t, y)
+              .loss.item<double>();
         };
         QVERIFY(loss(Prediction::kNoise, eps) == 0);
         QVERIFY(loss(Prediction::kScore, -eps / sigma) < 1e-24);  // rounding of a division and a product, weighted
@@ -92,7 +96,8 @@ class TestFlowMatching : public QObject {
   void pathDerivativesAreDerivatives() {
     const auto t = torch::tensor({0.2, 0.4, 0.6, 0.9}, kDouble);
     for (const auto path : {PathKind::kLinear, PathKind::kGvp, PathKind::kVp}) {
-      const auto at = pathCoefficients(path, t), ahead = pathCoefficients(path, t + 1e-6), back = pathCoefficients(path, t - 1e-6);
+      const auto at = pathCoefficients(path, t), ahead = pathCoefficients(path, t + 1e-6),
+                 back = pathCoefficients(path, t - 1e-6);
       QVERIFY(torch::allclose(at.d_alpha, (ahead.alpha - back.alpha) / 2e-6, 1e-6, 1e-8));
       QVERIFY(torch::allclose(at.d_sigma, (ahead.sigma - back.sigma) / 2e-6, 1e-6, 1e-8));
     }

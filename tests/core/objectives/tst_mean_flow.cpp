@@ -26,7 +26,8 @@ GaussianFlow gaussian() { return {.mean = torch::full({1, 2, 1, 1}, 0.7, kDouble
 /// A smooth network-like u(z, r, t, y) with one weight.
 struct TinyNet {
   torch::Tensor weight = torch::tensor({{0.6, -0.3}, {0.2, 0.9}}, kDouble).requires_grad_();
-  torch::Tensor operator()(const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t, const torch::Tensor& y) const {
+  torch::Tensor operator()(const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t,
+                           const torch::Tensor& y) const {
     const auto mixed = torch::einsum("ij,bjhw->bihw", {weight, z});
     return torch::tanh(mixed + likeImage(torch::sin(3 * t) - r * t)) + 0.1 * likeImage(y.to(z.options()) * t);
   }
@@ -40,7 +41,8 @@ Batch batch(const DrawNeeds& needs) {
   std::vector<std::int64_t> positions(kBatch);
   std::iota(positions.begin(), positions.end(), 0);
   Batch result{.x = 0.7 + 0.5 * drawFor({}, 9, 0, positions, {2, 3, 3}).eps.to(torch::kFloat64),
-               .y = torch::arange(kBatch).remainder(10), .draws = drawFor(needs, 4, 0, positions, {2, 3, 3})};
+               .y = torch::arange(kBatch).remainder(10),
+               .draws = drawFor(needs, 4, 0, positions, {2, 3, 3})};
   result.draws.eps = result.draws.eps.to(torch::kFloat64);
   return result;
 }
@@ -61,7 +63,8 @@ struct Recording {
     torch::Tensor r, t, y;
   };
   std::shared_ptr<std::vector<Call>> calls = std::make_shared<std::vector<Call>>();
-  torch::Tensor operator()(const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t, const torch::Tensor& y) const {
+  torch::Tensor operator()(const torch::Tensor& z, const torch::Tensor& r, const torch::Tensor& t,
+                           const torch::Tensor& y) const {
     calls->push_back({r, t, y});
     return z;
   }
@@ -89,9 +92,17 @@ class TestMeanFlow : public QObject {
     const auto flow = gaussian();
     const auto t = torch::linspace(0.4, 0.8, kBatch, kDouble), r = 0.3 * t;
     const auto z_t = torch::randn({kBatch, 2, 3, 3}, kDouble);
-    const TransportPoint at{.z_t = z_t, .w = flow.velocity(z_t, t), .r = r, .t = t, .y = torch::zeros({kBatch}, torch::kInt64), .y_plus = {}, .y_minus = {}};
+    const TransportPoint at{.z_t = z_t,
+                            .w = flow.velocity(z_t, t),
+                            .r = r,
+                            .t = t,
+                            .y = torch::zeros({kBatch}, torch::kInt64),
+                            .y_plus = {},
+                            .y_minus = {}};
     const auto exact = transportDerivative(flow.flowMap(), at, {.kind = DerivativeKind::kJvp});
-    const auto error = [&](double delta_t) { return maxError(transportDerivative(flow.flowMap(), at, {.delta_t = delta_t}), exact); };
+    const auto error = [&](double delta_t) {
+      return maxError(transportDerivative(flow.flowMap(), at, {.delta_t = delta_t}), exact);
+    };
     const double ratio = error(0.02) / error(0.01);
     QVERIFY2(std::abs(ratio - 4) < 0.1, qPrintable(QString::number(ratio)));
     // The identity itself: d/dt [(t - r) u] = v, hence du/dt = (v - u) / (t - r).
@@ -113,13 +124,17 @@ class TestMeanFlow : public QObject {
 
       // One forward of the tripled batch, everything inside the graph, as the released code writes it.
       net.weight.mutable_grad() = torch::Tensor();
-      const auto pairs = TimeSchedule::withShift(2).pairsFromUniforms(b.draws.time_uniforms, b.draws.mask_uniforms, 0.5);
+      const auto pairs =
+          TimeSchedule::withShift(2).pairsFromUniforms(b.draws.time_uniforms, b.draws.mask_uniforms, 0.5);
       const auto r = pairs.r.to(kDouble), t = pairs.t.to(kDouble);
-      const auto y = dropLabels(dropLabels(b.y, b.draws.label_uniforms, 0.3, 10).repeat({3}), b.draws.network_label_uniforms, 0.3, 10);
+      const auto y = dropLabels(dropLabels(b.y, b.draws.label_uniforms, 0.3, 10).repeat({3}),
+                                b.draws.network_label_uniforms, 0.3, 10);
       const auto z_t = interpolate(b.x, b.draws.eps, t);
       const auto w = b.draws.eps - b.x;
       const double delta = 0.005;
-      const auto all = net(torch::cat({z_t, z_t + delta * w, z_t - delta * w}), r.repeat({3}), torch::cat({t, t + delta, t - delta}), y).chunk(3);
+      const auto all = net(torch::cat({z_t, z_t + delta * w, z_t - delta * w}), r.repeat({3}),
+                           torch::cat({t, t + delta, t - delta}), y)
+                           .chunk(3);
       const auto target = (w - likeImage(t - r) * (all[1] - all[2]) / (2 * delta)).detach();
       const auto err_sq = (all[0] - target).square().sum({1, 2, 3});
       const auto error = is_squared ? err_sq.square() : err_sq;
@@ -138,9 +153,12 @@ class TestMeanFlow : public QObject {
     auto b = batch(mean_flow.needs());
     const auto terms = mean_flow.evaluate(net, b.x, b.y, b.draws);
     QVERIFY(torch::equal(terms.r, terms.t));
-    const VelocityField v = [&](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) { return net(z, t, t, y); };
-    const auto expected = FlowMatching({.num_classes = 10}, TimeSchedule::withShift(2))
-                              .evaluateAt(v, b.x, b.draws.eps, terms.t, dropLabels(b.y, b.draws.label_uniforms, 0.1, 10));
+    const VelocityField v = [&](const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) {
+      return net(z, t, t, y);
+    };
+    const auto expected =
+        FlowMatching({.num_classes = 10}, TimeSchedule::withShift(2))
+            .evaluateAt(v, b.x, b.draws.eps, terms.t, dropLabels(b.y, b.draws.label_uniforms, 0.1, 10));
     QVERIFY(maxError(terms.err_sq, expected.err_sq) < 1e-12);
     QVERIFY(maxError(terms.loss, expected.loss * 18) < 1e-12);
     QVERIFY(maxError(terms.scalars.front().second, expected.loss) < 1e-13);
@@ -150,13 +168,14 @@ class TestMeanFlow : public QObject {
   }
 
   void clampedTimesStayInsideTheInterval() {
-    const auto t = torch::tensor({0.999, 0.5, 0.5, 1.0, 1.0}, kDouble), r = torch::tensor({0.998, 0.499, 0.1, 0.2, 1.0}, kDouble);
+    const auto t = torch::tensor({0.999, 0.5, 0.5, 1.0, 1.0}, kDouble),
+               r = torch::tensor({0.998, 0.499, 0.1, 0.2, 1.0}, kDouble);
     const auto z_t = torch::randn({5, 2, 3, 3}, kDouble), w = torch::randn({5, 2, 3, 3}, kDouble);
-    const TransportPoint at{.z_t = z_t, .w = w, .r = r, .t = t, .y = torch::zeros({5}, torch::kInt64), .y_plus = {}, .y_minus = {}};
+    const TransportPoint at{
+        .z_t = z_t, .w = w, .r = r, .t = t, .y = torch::zeros({5}, torch::kInt64), .y_plus = {}, .y_minus = {}};
     // Linear in z and t: a one-sided difference is exact, too.
-    const FlowMap linear = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor& time, const torch::Tensor&) {
-      return 2 * z + likeImage(3 * time);
-    };
+    const FlowMap linear = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor& time,
+                              const torch::Tensor&) { return 2 * z + likeImage(3 * time); };
     const auto expected = 2 * w + 3;
     const auto clamped = transportDerivative(linear, at, {.clamp_times = true});
     QVERIFY(maxError(clamped.slice(0, 0, 4), expected.slice(0, 0, 4)) < 1e-9);
@@ -193,11 +212,14 @@ class TestMeanFlow : public QObject {
 
   void velocitySourcesMixLinearly() {
     const TinyNet net;
-    const auto x = torch::randn({3, 2, 3, 3}, kDouble), eps = torch::randn({3, 2, 3, 3}, kDouble), z_t = torch::randn({3, 2, 3, 3}, kDouble);
+    const auto x = torch::randn({3, 2, 3, 3}, kDouble), eps = torch::randn({3, 2, 3, 3}, kDouble),
+               z_t = torch::randn({3, 2, 3, 3}, kDouble);
     const auto t = torch::tensor({0.2, 0.5, 0.9}, kDouble);
     const auto y = torch::arange(3);
     const auto at = [&](const VelocitySource& source) { return source.at(net, z_t, t, y, x, eps); };
-    const VelocityField teacher = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&) { return 3 * z; };
+    const VelocityField teacher = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor&) {
+      return 3 * z;
+    };
     QVERIFY(torch::equal(at(VelocitySource::data()), eps - x));
     QVERIFY(torch::equal(at(VelocitySource::teacher(teacher)), 3 * z_t));
     const auto own = at(VelocitySource::self());
@@ -232,12 +254,19 @@ class TestMeanFlow : public QObject {
   }
 
   void jvpWorksThroughAttentionAndRestoresTheFusedKernels() {
-    const FlowMap attention = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor& t, const torch::Tensor&) {
+    const FlowMap attention = [](const torch::Tensor& z, const torch::Tensor&, const torch::Tensor& t,
+                                 const torch::Tensor&) {
       const auto tokens = (z * likeImage(t)).flatten(2).transpose(1, 2).unsqueeze(1);  // [B, 1, 9, 2]
       return at::scaled_dot_product_attention(tokens, tokens, tokens).squeeze(1).transpose(1, 2).reshape(z.sizes());
     };
     const auto t = torch::tensor({0.4, 0.7}, kDouble);
-    const TransportPoint at{.z_t = torch::randn({2, 2, 3, 3}, kDouble), .w = torch::randn({2, 2, 3, 3}, kDouble), .r = 0.2 * t, .t = t, .y = torch::zeros({2}, torch::kInt64), .y_plus = {}, .y_minus = {}};
+    const TransportPoint at{.z_t = torch::randn({2, 2, 3, 3}, kDouble),
+                            .w = torch::randn({2, 2, 3, 3}, kDouble),
+                            .r = 0.2 * t,
+                            .t = t,
+                            .y = torch::zeros({2}, torch::kInt64),
+                            .y_plus = {},
+                            .y_minus = {}};
     const auto exact = transportDerivative(attention, at, {.kind = DerivativeKind::kJvp});
     const auto approximate = transportDerivative(attention, at, {.delta_t = 1e-4});
     QVERIFY(exact.abs().max().item<double>() > 0.1);
@@ -267,7 +296,8 @@ class TestMeanFlow : public QObject {
     const auto with = meanFlowOptions(config, 6);
     QVERIFY(with.derivative.kind == DerivativeKind::kJvp && !with.derivative.clamp_times);
     QVERIFY(with.network_label_dropout == 0.2 && with.adaptive_squared && with.num_classes == 6);
-    QCOMPARE(MeanFlow(with, TimeSchedule::withShift(1), VelocitySource::data()).needs().network_label_copies, std::int64_t{3});
+    QCOMPARE(MeanFlow(with, TimeSchedule::withShift(1), VelocitySource::data()).needs().network_label_copies,
+             std::int64_t{3});
   }
 };
 STUDIO_TEST(TestMeanFlow)

@@ -18,7 +18,9 @@ namespace {
 
 NamedTensors parameters() {
   torch::manual_seed(11);
-  return {{"a", torch::randn({5, 7}).requires_grad_()}, {"frozen", torch::randn({3})}, {"b", torch::randn({7}).requires_grad_()}};
+  return {{"a", torch::randn({5, 7}).requires_grad_()},
+          {"frozen", torch::randn({3})},
+          {"b", torch::randn({7}).requires_grad_()}};
 }
 
 /// The same gradients for the same step, whatever the parameters are.
@@ -37,7 +39,8 @@ bool identical(const NamedTensors& a, const NamedTensors& b) {
 
 NamedTensors copyOf(const NamedTensors& named) {
   NamedTensors copy;
-  for (const auto& [name, tensor] : named) copy.emplace_back(name, tensor.detach().clone().set_requires_grad(tensor.requires_grad()));
+  for (const auto& [name, tensor] : named)
+    copy.emplace_back(name, tensor.detach().clone().set_requires_grad(tensor.requires_grad()));
   return copy;
 }
 
@@ -151,7 +154,8 @@ class TestOptimizer : public QObject {
     torch::Tensor(named[0].second).mutable_grad()[2][3] = 3e38F;
     QVERIFY(allFinite(gradients(named)).item<bool>());
     QVERIFY(allFinite({}).item<bool>());
-    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
       setGradients(named, 0);
       torch::Tensor(named[2].second).mutable_grad()[4] = bad;
       QVERIFY(!allFinite(gradients(named)).item<bool>());

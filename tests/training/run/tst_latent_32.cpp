@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The student stages on the 32x32 token grid of 512-pixel images, with that size's time shift: tiny widths, every step real.
+// The student stages on the 32x32 token grid of 512-pixel images, with that size's time shift: tiny widths, every step
+// real.
 #include <QTemporaryDir>
 #include <algorithm>
 #include <cmath>
@@ -31,10 +32,11 @@ class Listener final : public base::EventSink {
 };
 
 std::vector<std::string> settings512() {
-  std::vector<std::string> all = {"data.image_size=64",           "encoder.model.patch_size=2", "decoder.model.patch_size=2",
-                                  "decoder.output_head=patch",    "cmt.euler_steps=16",         "cmt.bank_size=2",
-                                  "evaluation.grid_columns=1",    "watch.columns=1",            "watch.max_rows=1",
-                                  "stages=[encoder, decoder, teacher, cmt, mean_flow]"};
+  std::vector<std::string> all = {"data.image_size=64",         "encoder.model.patch_size=2",
+                                  "decoder.model.patch_size=2", "decoder.output_head=patch",
+                                  "cmt.euler_steps=16",         "cmt.bank_size=2",
+                                  "evaluation.grid_columns=1",  "watch.columns=1",
+                                  "watch.max_rows=1",           "stages=[encoder, decoder, teacher, cmt, mean_flow]"};
   all.push_back("teacher.time.shift=" + std::to_string(kShift512));
   for (const char* stage : {"encoder", "decoder", "teacher", "cmt", "mean_flow"}) {
     const std::string training = std::string(stage) + ".training.";
@@ -59,7 +61,8 @@ class TestLatent32 : public QObject {
     QTest::addColumn<QString>("name");
     QTest::addColumn<QStringList>("more");
     QTest::newRow("distillation, finite difference") << "mfd" << QStringList{};
-    QTest::newRow("training on data, JVP") << "mft" << QStringList{"mean_flow.velocity=data", "mean_flow.derivative=jvp"};
+    QTest::newRow("training on data, JVP")
+        << "mft" << QStringList{"mean_flow.velocity=data", "mean_flow.derivative=jvp"};
   }
   void everyStageTrainsOnTheLargeGrid() {
     QFETCH(QString, name);
@@ -80,10 +83,12 @@ class TestLatent32 : public QObject {
     for (const auto& event : listener->events)
       if (const auto* step = std::get_if<base::StepCompleted>(&event)) {
         ++steps[step->stage];
-        const auto loss = std::find_if(step->scalars.begin(), step->scalars.end(), [](const auto& scalar) { return scalar.name == "loss"; });
+        const auto loss = std::find_if(step->scalars.begin(), step->scalars.end(),
+                                       [](const auto& scalar) { return scalar.name == "loss"; });
         QVERIFY2(loss != step->scalars.end() && std::isfinite(loss->value) && loss->value > 0, step->stage.c_str());
       }
-    QCOMPARE(steps, (std::map<std::string, int>{{"encoder", 2}, {"decoder", 2}, {"teacher", 2}, {"cmt", 2}, {"mean_flow", 2}}));
+    QCOMPARE(steps, (std::map<std::string, int>{
+                        {"encoder", 2}, {"decoder", 2}, {"teacher", 2}, {"cmt", 2}, {"mean_flow", 2}}));
 
     // What was trained is what the configuration of that size says: 1024 tokens, the schedule that ends at 0.01368.
     const auto folder = base::RunFolder::open(request.run_folder);

@@ -288,10 +288,10 @@ class TestPipeline : public QObject {
   }
 
   void aDivergedRunSaysWhereAndAfterHowManySteps() {
-    const auto ended = work(requestFor(folder("diverged"), preset_,
-                                       {"teacher.training.lr=10", "teacher.training.weight_decay=10",
-                                        "teacher.training.warmup_steps=0", "teacher.training.schedule=constant",
-                                        "teacher.training.steps=60"}));
+    const auto ended = work(
+        requestFor(folder("diverged"), preset_,
+                   {"teacher.training.lr=10", "teacher.training.weight_decay=10", "teacher.training.warmup_steps=0",
+                    "teacher.training.schedule=constant", "teacher.training.steps=60"}));
     QVERIFY(!ended.end && ended.end.error().kind == base::ErrorKind::kDiverged);
     const auto failed = ended.listener->all<base::RunFailed>();
     QCOMPARE(failed.size(), std::size_t(1));

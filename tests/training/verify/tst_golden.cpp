@@ -15,15 +15,33 @@ using namespace meanflow::training;
 namespace {
 
 // Cases that must be among the golden files and must have a runner.
-constexpr const char* kRequired[] = {"ddt_dh",          "ddt_dh_same_width", "ddt_dh_qknorm_mlp_ln",
-                                     "ddt_dh_given_s",  "lightningdit_p1",   "ddt_dh_qknorm_rms_nopos",
-                                     "lightningdit_p2", "mf_student",        "ddt_dh_patch2_repaired",
-                                     "time_samplers",   "samplers_mf",       "samplers_ode",
-                                     "fm_loss",         "cmt",               "mfd_loss",
-                                     "mft_loss",        "lr_schedules",      "optim_wd0.0_clip1.0_acc1",
-                                     "train_fm",        "train_cmt",         "train_mfd",
-                                     "train_mft",       "latent_stats",      "flops_params",
-                                     "rae_dinov2",      "rae_siglip2",       "rae_mae",
+constexpr const char* kRequired[] = {"ddt_dh",
+                                     "ddt_dh_same_width",
+                                     "ddt_dh_qknorm_mlp_ln",
+                                     "ddt_dh_given_s",
+                                     "lightningdit_p1",
+                                     "ddt_dh_qknorm_rms_nopos",
+                                     "lightningdit_p2",
+                                     "mf_student",
+                                     "ddt_dh_patch2_repaired",
+                                     "time_samplers",
+                                     "samplers_mf",
+                                     "samplers_ode",
+                                     "fm_loss",
+                                     "cmt",
+                                     "mfd_loss",
+                                     "mft_loss",
+                                     "lr_schedules",
+                                     "optim_wd0.0_clip1.0_acc1",
+                                     "train_fm",
+                                     "train_cmt",
+                                     "train_mfd",
+                                     "train_mft",
+                                     "latent_stats",
+                                     "flops_params",
+                                     "rae_dinov2",
+                                     "rae_siglip2",
+                                     "rae_mae",
                                      "checkpoints_pt"};
 
 std::vector<std::string> caseFolders() {
@@ -102,9 +120,11 @@ class TestGolden : public QObject {
     QTest::addColumn<QString>("folder");
     for (const auto& folder : caseFolders()) {
       const auto name = caseName(folder);
-      // Their columns in the table of tolerances are not settled yet: `meanflow verify --dtype bf16` shows how far they are.
-      const bool is_open = name == "ddt_dh_qknorm_rms_nopos" || name == "mfd_loss" || name == "mft_loss" || name == "train_cmt" ||
-                           name == "train_mfd" || name.starts_with("optim") || name.starts_with("rae_");
+      // Their columns in the table of tolerances are not settled yet: `meanflow verify --dtype bf16` shows how far they
+      // are.
+      const bool is_open = name == "ddt_dh_qknorm_rms_nopos" || name == "mfd_loss" || name == "mft_loss" ||
+                           name == "train_cmt" || name == "train_mfd" || name.starts_with("optim") ||
+                           name.starts_with("rae_");
       if (findKind(name) && !is_open) QTest::newRow(name.c_str()) << QString::fromStdString(folder);
     }
   }

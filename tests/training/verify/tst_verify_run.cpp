@@ -104,25 +104,55 @@ class TestVerifyRun : public QObject {
   }
 
   void missingAndMisshapenTensorsAreNamed() {
-    const auto damaged = [](const std::string& name, const std::string& file, const std::function<void(core::TensorMap&)>& change) {
+    const auto damaged = [](const std::string& name, const std::string& file,
+                            const std::function<void(core::TensorMap&)>& change) {
       const Copy copy(name);
       copy.changeTensors(file, change);
       return copy.verify();
     };
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t.erase("t"); }), {"io.safetensors", "'t'"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["x"] = torch::zeros({2, 8, 5, 5}); }), {"io.safetensors", "'x'", "[2, 8, 5, 5]"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["y"] = torch::full({2}, 4000, torch::kInt64); }), {"'y'", "labels"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["out"] = torch::zeros({2, 8}); }), {"out", "[2, 8]"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["out"].flatten()[3] = std::nan(""); }), {"out", "finite"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "weights.safetensors", [](auto& t) { t.erase("x_embedder.proj.bias"); }), {"weights.safetensors", "x_embedder.proj.bias"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "weights.safetensors", [](auto& t) { t["final_layer.linear.bias"] = torch::zeros({3}); }), {"weights.safetensors", "final_layer.linear.bias"}));
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "grads.safetensors", [](auto& t) { t["grad.nobody"] = torch::zeros({3}); }), {"grads.safetensors", "grad.nobody"}));
+    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t.erase("t"); }),
+                        {"io.safetensors", "'t'"}));
+    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors",
+                                [](auto& t) {
+                                  t["x"] = torch::zeros({2, 8, 5, 5});
+                                }),
+                        {"io.safetensors", "'x'", "[2, 8, 5, 5]"}));
+    QVERIFY(failsNaming(
+        damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["y"] = torch::full({2}, 4000, torch::kInt64); }),
+        {"'y'", "labels"}));
+    QVERIFY(failsNaming(damaged("lightningdit_p1", "io.safetensors",
+                                [](auto& t) {
+                                  t["out"] = torch::zeros({2, 8});
+                                }),
+                        {"out", "[2, 8]"}));
+    QVERIFY(
+        failsNaming(damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["out"].flatten()[3] = std::nan(""); }),
+                    {"out", "finite"}));
+    QVERIFY(
+        failsNaming(damaged("lightningdit_p1", "weights.safetensors", [](auto& t) { t.erase("x_embedder.proj.bias"); }),
+                    {"weights.safetensors", "x_embedder.proj.bias"}));
+    QVERIFY(failsNaming(damaged("lightningdit_p1", "weights.safetensors",
+                                [](auto& t) { t["final_layer.linear.bias"] = torch::zeros({3}); }),
+                        {"weights.safetensors", "final_layer.linear.bias"}));
+    QVERIFY(failsNaming(
+        damaged("lightningdit_p1", "grads.safetensors", [](auto& t) { t["grad.nobody"] = torch::zeros({3}); }),
+        {"grads.safetensors", "grad.nobody"}));
     QVERIFY(failsNaming(damaged("cmt", "io.safetensors", [](auto& t) { t["indices"].fill_(1 << 30); }), {"'indices'"}));
-    QVERIFY(failsNaming(damaged("samplers_mf", "io.safetensors", [](auto& t) { t["mfmany.final"] = torch::zeros({1}); }), {"mfmany.final"}));
-    QVERIFY(failsNaming(damaged("samplers_ode", "io.safetensors", [](auto& t) { t["sde.noises"] = torch::zeros({2, 3, 4, 4, 4}); }), {"sde.noises"}));
-    QVERIFY(failsNaming(damaged("train_fm", "io.safetensors", [](auto& t) { t["noise"] = t["noise"].slice(0, 0, 2).clone(); }), {"'noise'", "rows"}));
-    QVERIFY(failsNaming(damaged("rae_mae", "stat.safetensors", [](auto& t) { t.erase("var"); }), {"stat.safetensors", "'var'"}));
-    QVERIFY(failsNaming(damaged("rae_mae", "stat.safetensors", [](auto& t) { t["var"] = torch::ones({1}); }), {"rae_mae", "statistics"}));
+    QVERIFY(
+        failsNaming(damaged("samplers_mf", "io.safetensors", [](auto& t) { t["mfmany.final"] = torch::zeros({1}); }),
+                    {"mfmany.final"}));
+    QVERIFY(failsNaming(damaged("samplers_ode", "io.safetensors",
+                                [](auto& t) {
+                                  t["sde.noises"] = torch::zeros({2, 3, 4, 4, 4});
+                                }),
+                        {"sde.noises"}));
+    QVERIFY(failsNaming(
+        damaged("train_fm", "io.safetensors", [](auto& t) { t["noise"] = t["noise"].slice(0, 0, 2).clone(); }),
+        {"'noise'", "rows"}));
+    QVERIFY(failsNaming(damaged("rae_mae", "stat.safetensors", [](auto& t) { t.erase("var"); }),
+                        {"stat.safetensors", "'var'"}));
+    QVERIFY(failsNaming(damaged("rae_mae", "stat.safetensors", [](auto& t) { t["var"] = torch::ones({1}); }),
+                        {"rae_mae", "statistics"}));
     // A wrong number is a failure with its size, not an error.
     const auto wrong = damaged("lightningdit_p1", "io.safetensors", [](auto& t) { t["out"] += 0.25; });
     QVERIFY(failsNaming(wrong, {"out"}));
@@ -141,8 +171,10 @@ class TestVerifyRun : public QObject {
     QVERIFY(failsNaming(damaged("lightningdit_p1", "/num_heads", 0), {"case.json", "num_heads"}));
     QVERIFY(failsNaming(damaged("lightningdit_p1", "/mlp_ratio", "wide"), {"case.json", "mlp_ratio"}));
     // Within the limits, but gigabytes that the weights do not have: the shapes are compared without the memory.
-    QVERIFY(failsNaming(damaged("lightningdit_p1", "/hidden_size", 65536), {"weights.safetensors", "of another shape"}));
-    QVERIFY(failsNaming(damaged("ddt_dh", "/depth", nlohmann::json::array({500, 500})), {"weights.safetensors", "missing from the source"}));
+    QVERIFY(
+        failsNaming(damaged("lightningdit_p1", "/hidden_size", 65536), {"weights.safetensors", "of another shape"}));
+    QVERIFY(failsNaming(damaged("ddt_dh", "/depth", nlohmann::json::array({500, 500})),
+                        {"weights.safetensors", "missing from the source"}));
     QVERIFY(failsNaming(damaged("ddt_dh", "/hidden_size", nlohmann::json::array({48})), {"hidden_size"}));
     QVERIFY(failsNaming(damaged("cmt", "/num_steps", 1LL << 50), {"case.json", "num_steps"}));
     QVERIFY(failsNaming(damaged("cmt", "/shift", -3), {"case.json", "shift"}));
@@ -150,7 +182,8 @@ class TestVerifyRun : public QObject {
     QVERIFY(failsNaming(damaged("samplers_ode", "/runs/plain.euler10/sampling_method", "heun"), {"heun"}));
     QVERIFY(failsNaming(damaged("rae_dinov2", "/encoder/hidden_size", 1 << 16), {"encoder.safetensors"}));
     QVERIFY(failsNaming(damaged("rae_dinov2", "/encoder/model_type", "clip"), {"case.json", "clip"}));
-    QVERIFY(failsNaming(damaged("rae_dinov2", "/preprocessor/image_mean", nlohmann::json::array({0.5})), {"image_mean"}));
+    QVERIFY(
+        failsNaming(damaged("rae_dinov2", "/preprocessor/image_mean", nlohmann::json::array({0.5})), {"image_mean"}));
     QVERIFY(failsNaming(damaged("optim_wd0.0_clip1.0_acc1", "/betas", 0.9), {"betas"}));
     QVERIFY(failsNaming(damaged("lr_schedules", "/rae_stage2/steps_per_epoch", 0), {"steps_per_epoch"}));
   }
@@ -175,7 +208,8 @@ class TestVerifyRun : public QObject {
     QCOMPARE(columns("mft_loss", {kFp64}), (std::set{kFp64}));
     QCOMPARE(columns("lightningdit_p1", {kFp32, kFp64}), (std::set{kFp32}));
     QVERIFY((verifyCase(golden + "lightningdit_p1", {.columns = {kFp64}}).status == CaseStatus::kSkipped));
-    QVERIFY((verifyCase(golden + "lr_schedules", {.columns = {kBf16}}).status == CaseStatus::kPass));  // host arithmetic
+    QVERIFY(
+        (verifyCase(golden + "lr_schedules", {.columns = {kBf16}}).status == CaseStatus::kPass));  // host arithmetic
   }
 
   void findsCasesBelowAndReportsInOrder() {

@@ -114,12 +114,12 @@ class TestWorkers : public QObject {
     for (int trial = 0; trial < 60; ++trial) {
       const int failing = trial % 3;
       QVERIFY_THROWS_EXCEPTION(std::out_of_range, runWorkers(3, torch::kCPU, [&](Worker& worker) {
-        auto sum = torch::ones({100'000});
-        for (int i = 0; i < trial % 4; ++i) worker.allReduceSum(sum);
-        if (worker.rank() == failing) throw std::out_of_range("the cause");
-        worker.allReduceSum(sum);
-        worker.allReduceSum(sum);
-      }));
+                                 auto sum = torch::ones({100'000});
+                                 for (int i = 0; i < trial % 4; ++i) worker.allReduceSum(sum);
+                                 if (worker.rank() == failing) throw std::out_of_range("the cause");
+                                 worker.allReduceSum(sum);
+                                 worker.allReduceSum(sum);
+                               }));
     }
   }
 
