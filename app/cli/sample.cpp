@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/cli/commands.h"
 #include "app/cli/run_in_terminal.h"
+#include "core/base/config/config_io.h"
 #include "core/base/formats/png.h"
 #include "core/device/device.h"
 #include "training/sampling/generator.h"
@@ -15,12 +19,54 @@ namespace {
 
 struct Options {
   base::SampleRequest request;
-  std::vector<std::string> classes;
-  std::int64_t count = 1, first = 0, columns = 0;
+  std::vector<std::string> classes, overrides;
+  std::int64_t count = 1, first = 0, columns = 0, nfe = 0;
+  std::optional<double> guidance, guidance_from, guidance_to;
   int scale = 1;
   std::string device = "cpu", out;
-  bool is_json = false, is_raw = false;
+  bool is_json = false, is_raw = false, is_teacher = false, is_student = false;
 };
+
+/// What was not asked for on the command line is as `sampling` of the run's configuration has it.
+base::Result<void> completeRequest(Options& options, base::RunConfig config) {
+  for (const auto& assignment : options.overrides) {
+    if (!assignment.starts_with("sampling."))
+      return base::Error{"'" + assignment + "': only keys of `sampling` can be set here, e.g. sampling.method=heun2",
+                         base::ErrorKind::kUsage};
+    if (auto set = base::applyOverride(config, assignment); !set) return set.error();
+  }
+  const auto& sampling = config.sampling;
+  auto& request = options.request;
+  request.solver = sampling;
+  request.use_teacher = options.is_teacher || (!options.is_student && sampling.network == "teacher");
+  request.nfe = static_cast<int>(options.nfe > 0 ? options.nfe : request.use_teacher ? sampling.steps : sampling.nfe);
+  request.guidance_scale = options.guidance.value_or(sampling.guidance.scale);
+  request.guidance_t_min = options.guidance_from.value_or(sampling.guidance.t_min);
+  request.guidance_t_max = options.guidance_to.value_or(sampling.guidance.t_max);
+  request.use_ema = !options.is_raw;
+  return {};
+}
+
+/// Everything needed to make the picture again travels inside it.
+std::vector<std::pair<std::string, std::string>> pngTexts(const Options& options) {
+  const auto& request = options.request;
+  std::string classes;
+  for (const auto label : request.labels) classes += (classes.empty() ? "" : ",") + std::to_string(label);
+  std::vector<std::pair<std::string, std::string>> texts = {
+      {"run", std::filesystem::path(request.run_folder).filename().string()},
+      {"classes", classes},
+      {"seed", std::to_string(request.seed)},
+      {"first_noise", std::to_string(options.first)},
+      {"nfe", std::to_string(request.nfe)},
+      {"model", request.use_teacher ? "teacher" : "student"},
+      {"weights", request.use_ema ? "ema" : "model"},
+      {"checkpoint", request.checkpoint}};
+  if (!request.use_teacher) return texts;
+  texts.emplace_back("guidance_scale", fmt::format("{:g}", request.guidance_scale));
+  texts.emplace_back("guidance_interval", fmt::format("{:g} {:g}", request.guidance_t_min, request.guidance_t_max));
+  texts.emplace_back("solver", request.solver->mode + " " + request.solver->method);
+  return texts;
+}
 
 /// A class by number or by name.
 base::Result<std::int64_t> classNumber(const std::string& text, const std::vector<std::string>& names) {
@@ -43,6 +89,8 @@ int sample(Options& options) {
   auto opened = training::Generator::open(options.request.run_folder, core::resolveDevice(options.device));
   if (!opened) return reportError(opened.error());
   auto& generator = **opened;
+  if (const auto completed = completeRequest(options, generator.config()); !completed)
+    return reportError(completed.error());
   if (options.classes.empty())
     for (std::size_t i = 0; i < generator.classNames().size(); ++i) options.classes.push_back(std::to_string(i));
   for (const auto& text : options.classes) {
@@ -53,7 +101,6 @@ int sample(Options& options) {
       options.request.noise_indices.push_back(static_cast<std::uint64_t>(options.first + i));
     }
   }
-  options.request.use_ema = !options.is_raw;
   if (const auto checked = generator.check(options.request); !checked) return reportError(checked.error());
 
   const auto columns = static_cast<int>(options.columns > 0 ? options.columns : options.count);
@@ -71,20 +118,7 @@ int sample(Options& options) {
   } catch (const std::exception& error) {
     return reportError({error.what()});
   }
-  // Everything needed to make the picture again travels inside it.
-  std::string classes;
-  for (const auto label : options.request.labels) classes += (classes.empty() ? "" : ",") + std::to_string(label);
-  const auto written = base::writePng(options.out, grid,
-                                      {{"run", std::filesystem::path(options.request.run_folder).filename().string()},
-                                       {"classes", classes},
-                                       {"seed", std::to_string(options.request.seed)},
-                                       {"first_noise", std::to_string(options.first)},
-                                       {"nfe", std::to_string(options.request.nfe)},
-                                       {"model", options.request.use_teacher ? "teacher" : "student"},
-                                       {"guidance_scale", std::to_string(options.request.guidance_scale)},
-                                       {"guidance_interval", std::to_string(options.request.guidance_t_min) + " " +
-                                                                 std::to_string(options.request.guidance_t_max)},
-                                       {"checkpoint", options.request.checkpoint}});
+  const auto written = base::writePng(options.out, grid, pngTexts(options));
   if (!written) return reportError(written.error());
   if (options.is_json)
     std::cout << nlohmann::json{{"path", options.out},
@@ -103,6 +137,8 @@ void addSample(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("sample", "Make images with the newest weights of a run, or with one checkpoint");
   auto options = std::make_shared<Options>();
   command->add_option("RUN", options->request.run_folder, "Run folder")->required();
+  command->add_option("SETTINGS", options->overrides,
+                      "KEY=VALUE: keys of `sampling`, e.g. sampling.method=dopri5 sampling.mode=sde");
   command
       ->add_option("--class", options->classes,
                    "Class number or name; several make a grid with one row each (default: all)")
@@ -111,12 +147,19 @@ void addSample(CLI::App& app, Action& action) {
   command->add_option("--first", options->first, "Number of the first image's noise")->check(CLI::NonNegativeNumber);
   command->add_option("--seed", options->request.seed,
                       "Seed of the noise; image k of a seed is the same in every grid");
-  command->add_option("--nfe", options->request.nfe, "Network evaluations: 1, 2, 4, ...");
-  command->add_flag("--teacher", options->request.use_teacher, "Solve the teacher's ODE instead, with nfe Euler steps");
-  command->add_option("--guidance", options->request.guidance_scale, "Guidance scale of the teacher");
-  command->add_option("--guidance-from", options->request.guidance_t_min, "Time from which the teacher is guided")
+  command
+      ->add_option("--nfe", options->nfe,
+                   "Network evaluations of the student (1, 2, 4, ...), or solver steps of the teacher (default: the "
+                   "configuration's sampling.nfe, sampling.steps)")
+      ->check(CLI::Range(1, 10000));
+  auto* teacher =
+      command->add_flag("--teacher", options->is_teacher, "Solve the teacher's equation (sampling.mode, .method)");
+  command->add_flag("--student", options->is_student, "The student, where sampling.network says teacher")
+      ->excludes(teacher);
+  command->add_option("--guidance", options->guidance, "Guidance scale of the teacher (default: sampling.guidance)");
+  command->add_option("--guidance-from", options->guidance_from, "Time from which the teacher is guided")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--guidance-to", options->request.guidance_t_max, "Time up to which the teacher is guided")
+  command->add_option("--guidance-to", options->guidance_to, "Time up to which the teacher is guided")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--checkpoint", options->request.checkpoint, "STAGE/checkpoints/step_N inside the run folder");
   command->add_flag("--raw", options->is_raw, "The weights themselves instead of their average (EMA)");

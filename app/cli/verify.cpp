@@ -53,6 +53,9 @@ Json jsonOf(const training::CaseReport& report) {
   entry["max_rel_error_in"] = rel->tensor;
   entry["max_abs_error"] = abs->max_abs_error;
   entry["max_abs_error_in"] = abs->tensor;
+  const auto* closest = report.closestToTolerance();
+  entry["max_tolerance_share"] = closest->tolerance_share;
+  entry["max_tolerance_share_in"] = closest->tensor;
   entry["num_compared"] = report.comparisons.size();
   entry["failures"] = failuresOf(report);
   entry["not_compared"] = report.unchecked;

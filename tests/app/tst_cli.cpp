@@ -116,6 +116,15 @@ class TestCli : public QObject {
     QTest::newRow("inspect a folder that is no run")
         << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};
     QTest::newRow("inspect nothing") << QStringList{"inspect", "RUN"} << QStringList{"does not exist"};
+    QTest::newRow("a solver that is none")
+        << QStringList{"sample", "WHOLE", "sampling.method=hein", "--teacher", "--out", "PNG"}
+        << QStringList{"sampling.method", "heun2"};
+    QTest::newRow("a solver of the other mode")
+        << QStringList{"sample", "WHOLE", "sampling.mode=sde", "sampling.method=rk4", "--teacher", "--out", "PNG"}
+        << QStringList{"sampling.mode sde", "rk4", "euler or heun"};
+    QTest::newRow("a setting that sampling does not have")
+        << QStringList{"sample", "WHOLE", "teacher.training.lr=1", "--out", "PNG"}
+        << QStringList{"teacher.training.lr", "sampling"};
     QTest::newRow("class out of range") << QStringList{"sample", "WHOLE", "--class", "99", "--out", "PNG"}
                                         << QStringList{"class 99", "3 classes", "disc"};
     QTest::newRow("class name unknown") << QStringList{"sample", "WHOLE", "--class", "dics", "--out", "PNG"}

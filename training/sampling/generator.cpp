@@ -7,9 +7,9 @@
 #include "core/flow/guidance.h"
 #include "core/flow/mean_flow_sampler.h"
 #include "core/flow/noise.h"
-#include "core/flow/ode_solver.h"
 #include "core/flow/time_schedule.h"
 #include "training/run/record_sinks.h"
+#include "training/sampling/teacher_solver.h"
 
 namespace meanflow::training {
 namespace {
@@ -65,6 +65,7 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
   }
   if (!request.checkpoint.empty())
     if (const auto parsed = parseCheckpoint(request.checkpoint); !parsed) return parsed.error();
+  if (request.use_teacher) return checkSolver(request.solver.value_or(config_.sampling));
   return {};
 }
 
@@ -108,7 +109,8 @@ void Generator::make(const base::SampleRequest& request, const std::function<voi
   const torch::InferenceMode guard;
   if (!codec_) codec_ = loadCodec(config_, folder_, device_);
   const auto shape = latentShape(config_);
-  const auto grid = core::TimeSchedule(config_.teacher.time, shape.dim()).grid(request.nfe + 1);
+  const core::TimeSchedule schedule(config_.teacher.time, shape.dim());
+  const auto solver = request.solver.value_or(config_.sampling);
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const auto field = request.use_teacher ? teacherField(request) : core::VelocityField{};
   const auto map = request.use_teacher ? core::FlowMap{} : studentMap(request);
@@ -119,8 +121,9 @@ void Generator::make(const base::SampleRequest& request, const std::function<voi
     const auto y =
         torch::tensor(std::vector<std::int64_t>(request.labels.begin() + begin, request.labels.begin() + begin + count))
             .to(device_);
-    const auto latent = request.use_teacher ? core::solveOde(field, z, y, grid, {.keep_states = false}).final()
-                                            : core::sampleMeanFlow(map, z, y, request.nfe);
+    const auto latent = request.use_teacher
+                            ? solveTeacher(field, z, y, schedule, solver, request.nfe, request.seed, indices)
+                            : core::sampleMeanFlow(map, z, y, request.nfe);
     const auto images = core::toImages(codec_->decode(latent));
     for (std::int64_t i = 0; i < count; ++i) deliver(static_cast<int>(begin + i), images[i]);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct Comparison {
   /// Largest absolute error over the reference's largest absolute entry, or over the tolerance's atol where that is
   /// larger: a tensor of nothing but rounding (the gradient of a key's bias) has no relative error.
   double max_rel_error = 0;
+  double tolerance_share = 0;  ///< Largest error over what is allowed there: above 1 it fails.
   bool pass = false;
   Tolerance tolerance;
   std::string note;  ///< Why it failed without a number: another shape, not finite.
@@ -44,6 +46,7 @@ struct CaseReport {
   /// The comparison with the largest error; null without comparisons. One without a number comes first.
   const Comparison* worstRelative() const;
   const Comparison* worstAbsolute() const;
+  const Comparison* closestToTolerance() const;  ///< The one with the largest tolerance_share.
   std::string line() const;     ///< One line: status, name, largest errors and where, or what went wrong.
   std::string summary() const;  ///< line() plus one line for each failed comparison.
 };
@@ -68,7 +71,10 @@ class CaseChecker {
   const std::set<std::string>& compared() const { return compared_; }  ///< STEM/NAME
 
  private:
+  double largestGradient(const std::string& stem);
+
   const CaseFolder& folder_;
+  std::map<std::string, double> largest_gradient_;  ///< By STEM.
   std::vector<Comparison> comparisons_;
   std::set<std::string> compared_;
 };

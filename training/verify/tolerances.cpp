@@ -42,8 +42,8 @@ constexpr Row kRows[] = {
     {Precision::kFp32, "optim", "grad_norm", {.rtol = 1e-4, .atol = 1e-6}},
     // "loss_ref rtol 1e-3 on the first step, 5e-3 later; params atol 2e-4 (AdamW amplifies sign noise of near-zero
     // gradients)"
-    {Precision::kFp32, "train_", "loss", {.rtol = 1e-3}},
-    {Precision::kFp32, "train_", "grad_norm", {.rtol = 1e-3}},
+    {Precision::kFp32, "train_", "loss", {.rtol = 1e-3, .later_rtol = 5e-3}},
+    {Precision::kFp32, "train_", "grad_norm", {.rtol = 1e-3, .later_rtol = 5e-3}},
     {Precision::kFp32, "train_", "lr", {.rtol = 1e-9}},
     {Precision::kFp32, "train_", "", {.atol = 2e-4, .floor = 1e-7}},
 

@@ -11,6 +11,8 @@ struct Tolerance {
   double atol = 0;
   double floor = 0;
   double of_largest = 0;
+  /// In place of rtol for all rows but the first: training steps drift apart. Below 0: rtol.
+  double later_rtol = -1;
 
   double absolute(double largest) const;  ///< Everything but the rtol term.
 };

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/base/config/sampling_config.h"
 #include "core/base/events/command.h"
 #include "core/base/events/event_sink.h"
 #include "core/base/result.h"
@@ -28,11 +30,13 @@ struct SampleRequest {
   std::vector<std::int64_t> labels;  ///< One image each.
   std::vector<std::uint64_t> noise_indices;  ///< Same length: the noise of image k is (seed, noise_indices[k]).
   std::uint64_t seed = 0;
-  int nfe = 1;
+  int nfe = 1;  ///< Network evaluations of the student; solver steps of the teacher.
   bool use_teacher = false;
   double guidance_scale = 1;                      ///< Teacher only.
   double guidance_t_min = 0, guidance_t_max = 1;  ///< Times at which it is guided.
   bool use_ema = true;
+  /// Solver of the teacher's equation, weaker network of AutoGuidance; absent = `sampling` of the run's configuration.
+  std::optional<SamplingConfig> solver;
 };
 struct SampleResult {
   std::int64_t id = 0;

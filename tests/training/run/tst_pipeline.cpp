@@ -352,14 +352,23 @@ class TestPipeline : public QObject {
   void aPictureDoesNotDependOnTheOthersOfItsBatch() {
     auto generator = training::Generator::open(folder("whole"), torch::kCPU);
     QVERIFY(generator.ok());
-    for (const bool use_teacher : {false, true}) {
+    struct Way {
+      bool use_teacher;
+      const char *mode, *method;
+    };
+    for (const Way& way : {Way{false, "ode", "euler"}, Way{true, "ode", "euler"}, Way{true, "ode", "heun2"},
+                           Way{true, "ode", "dopri5"}, Way{true, "sde", "euler"}, Way{true, "sde", "heun"}}) {
       base::SampleRequest seven;
+      seven.solver = base::SamplingConfig{};
+      seven.solver->mode = way.mode;
+      seven.solver->method = way.method;
       seven.labels = {0, 1, 2, 0, 1, 2, 0};
       seven.noise_indices = {0, 1, 2, 3, 4, 5, 6};
       seven.seed = 11;
       seven.nfe = 2;
-      seven.use_teacher = use_teacher;
+      seven.use_teacher = way.use_teacher;
       seven.guidance_scale = 2;
+      QVERIFY((*generator)->check(seven).ok());
       std::vector<base::Image8> together;
       (*generator)->make(seven, [&](int index, const base::Image8& image) {
         QCOMPARE(index, static_cast<int>(together.size()));
@@ -378,6 +387,30 @@ class TestPipeline : public QObject {
         });
       }
     }
+  }
+
+  void theSolverOfTheRequestIsTheOneThatRuns() {
+    auto generator = training::Generator::open(folder("whole"), torch::kCPU);
+    const auto made = [&](std::optional<base::SamplingConfig> solver, std::uint64_t seed) {
+      base::SampleRequest request;
+      request.labels = {1};
+      request.noise_indices = {5};
+      request.seed = seed;
+      request.nfe = 3;
+      request.use_teacher = true;
+      request.solver = std::move(solver);
+      base::Image8 image;
+      (*generator)->make(request, [&](int, const base::Image8& i) { image = i; });
+      return image;
+    };
+    base::SamplingConfig heun, sde;
+    heun.method = "heun2";
+    sde.mode = "sde";
+    const auto plain = made({}, 1);
+    QVERIFY(plain == made(base::SamplingConfig{}, 1));  // the run's configuration has the defaults
+    QVERIFY(plain != made(heun, 1));
+    QVERIFY(plain != made(sde, 1));
+    QVERIFY(made(sde, 1) == made(sde, 1));
   }
 
   void aCancelledRequestStopsBetweenBatches() {
@@ -403,6 +436,13 @@ class TestPipeline : public QObject {
     request.nfe = 0;
     QVERIFY((*generator)->check(request).error().message.find("nfe 0 is out of range") == 0);
     request.nfe = 1;
+    request.use_teacher = true;
+    request.solver = base::SamplingConfig{};
+    request.solver->mode = "sde";
+    request.solver->method = "rk4";
+    QCOMPARE((*generator)->check(request).error().message,
+             std::string("sampling.mode sde: unknown SDE method 'rk4'; use euler or heun"));
+    request.use_teacher = false;
     request.checkpoint = "mean_flow/checkpoints/step_00000001";
     try {
       (*generator)->make(request, [](int, const base::Image8&) {});
