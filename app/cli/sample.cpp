@@ -17,7 +17,7 @@
 namespace meanflow::app {
 namespace {
 
-struct Options {
+struct SampleOptions {
   base::SampleRequest request;
   std::vector<std::string> classes, overrides;
   std::int64_t count = 1, first = 0, columns = 0, nfe = 0;
@@ -28,7 +28,7 @@ struct Options {
 };
 
 /// What was not asked for on the command line is as `sampling` of the run's configuration has it.
-base::Result<void> completeRequest(Options& options, base::RunConfig config) {
+base::Result<void> completeRequest(SampleOptions& options, base::RunConfig config) {
   for (const auto& assignment : options.overrides) {
     if (!assignment.starts_with("sampling."))
       return base::Error{"'" + assignment + "': only keys of `sampling` can be set here, e.g. sampling.method=heun2",
@@ -48,23 +48,22 @@ base::Result<void> completeRequest(Options& options, base::RunConfig config) {
 }
 
 /// Everything needed to make the picture again travels inside it.
-std::vector<std::pair<std::string, std::string>> pngTexts(const Options& options) {
+base::PngTexts pngTexts(const SampleOptions& options) {
   const auto& request = options.request;
   std::string classes;
   for (const auto label : request.labels) classes += (classes.empty() ? "" : ",") + std::to_string(label);
-  std::vector<std::pair<std::string, std::string>> texts = {
-      {"run", std::filesystem::path(request.run_folder).filename().string()},
-      {"classes", classes},
-      {"seed", std::to_string(request.seed)},
-      {"first_noise", std::to_string(options.first)},
-      {"nfe", std::to_string(request.nfe)},
-      {"model", request.use_teacher ? "teacher" : "student"},
-      {"weights", request.use_ema ? "ema" : "model"},
-      {"checkpoint", request.checkpoint}};
+  base::PngTexts texts = {{"run", std::filesystem::path(request.run_folder).filename().string()},
+                          {"classes", classes},
+                          {"seed", std::to_string(request.seed)},
+                          {"first_noise", std::to_string(options.first)},
+                          {"nfe", std::to_string(request.nfe)},
+                          {"model", request.use_teacher ? "teacher" : "student"},
+                          {"weights", request.use_ema ? "ema" : "model"},
+                          {"checkpoint", request.checkpoint}};
   if (!request.use_teacher) return texts;
-  texts.emplace_back("guidance_scale", fmt::format("{:g}", request.guidance_scale));
-  texts.emplace_back("guidance_interval", fmt::format("{:g} {:g}", request.guidance_t_min, request.guidance_t_max));
-  texts.emplace_back("solver", request.solver->mode + " " + request.solver->method);
+  texts.emplace("guidance_scale", fmt::format("{:g}", request.guidance_scale));
+  texts.emplace("guidance_interval", fmt::format("{:g} {:g}", request.guidance_t_min, request.guidance_t_max));
+  texts.emplace("solver", request.solver->mode + " " + request.solver->method);
   return texts;
 }
 
@@ -84,7 +83,7 @@ base::Result<std::int64_t> classNumber(const std::string& text, const std::vecto
                      base::ErrorKind::kUsage};
 }
 
-int sample(Options& options) {
+int sample(SampleOptions& options) {
   core::initialiseTorch();
   auto opened = training::Generator::open(options.request.run_folder, core::resolveDevice(options.device));
   if (!opened) return reportError(opened.error());
@@ -135,7 +134,7 @@ int sample(Options& options) {
 
 void addSample(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("sample", "Make images with the newest weights of a run, or with one checkpoint");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SampleOptions>();
   command->add_option("RUN", options->request.run_folder, "Run folder")->required();
   command->add_option("SETTINGS", options->overrides,
                       "KEY=VALUE: keys of `sampling`, e.g. sampling.method=dopri5 sampling.mode=sde");

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using training::CaseStatus;
 
-struct Options {
+struct VerifyArguments {
   std::string folder, device = "cpu";
   std::vector<std::string> dtypes = {"fp32", "fp64"};
   int jobs = 0;
@@ -62,7 +62,7 @@ Json jsonOf(const training::CaseReport& report) {
   return entry;
 }
 
-base::Result<training::VerifyOptions> parsed(const Options& options) {
+base::Result<training::VerifyOptions> parsed(const VerifyArguments& options) {
   training::VerifyOptions result{.device = torch::kCPU, .columns = {}};
   for (const auto& name : options.dtypes) {
     const auto column = training::columnFromName(name);
@@ -81,7 +81,7 @@ base::Result<training::VerifyOptions> parsed(const Options& options) {
   return result;
 }
 
-int verify(const Options& options) {
+int verify(const VerifyArguments& options) {
   core::initialiseTorch();
   const auto settings = parsed(options);
   if (!settings) return reportError(settings.error());
@@ -128,7 +128,7 @@ int verify(const Options& options) {
 
 void addVerify(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("verify", "Recompute golden cases of the reference with this build, and compare");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyArguments>();
   command->add_option("DIR", options->folder, "Searched with everything below it for folders with a case.json")
       ->required();
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto");

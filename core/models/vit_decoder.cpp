@@ -28,8 +28,10 @@ ConvHeadImpl::ConvHeadImpl(std::int64_t width, std::int64_t patch_size, std::int
 }
 
 torch::Tensor ConvHeadImpl::forward(const torch::Tensor& features, const torch::Tensor& prediction) {
-  const auto half = torch::relu(half_(unpatchify(embed_(features), patch_size_ / 2)));
-  const auto pixels = torch::cat({torch::pixel_shuffle(half, 2), prediction}, 1);
+  // Few channels: oneDNN's convolutions take 60 % of the time with channels last (one CPU thread, forward and backward).
+  constexpr auto kLast = at::MemoryFormat::ChannelsLast;
+  const auto half = torch::relu(half_(unpatchify(embed_(features), patch_size_ / 2).contiguous(kLast)));
+  const auto pixels = torch::cat({torch::pixel_shuffle(half, 2), prediction}, 1).contiguous(kLast);
   return prediction + out_(torch::relu(full_(pixels)));
 }
 

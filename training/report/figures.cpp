@@ -44,6 +44,11 @@ std::pair<std::string, double> worstClass(const SampleFigures& row) {
   return worst;
 }
 
+/// Title with the number of images where it is not the table's: distances of fewer images come out a little larger.
+std::string titleWithCount(const std::string& key, const SampleFigures& row, long long usual) {
+  return rowTitle(key) + (row.num_samples == usual ? "" : fmt::format(" (of {})", row.num_samples));
+}
+
 std::string summaryLine(const ReportFigures& f) {
   return fmt::format(
       "seed {}, {} workers, {:.0f} s in all; test PSNR {:.2f} dB; judge's held-out accuracy {:.3f}; {} images a row",
@@ -68,7 +73,8 @@ std::string toJson(const ReportFigures& f) {
         {{"stage", s.stage}, {"steps", s.steps}, {"wall_seconds", s.wall_seconds}, {"cpu_seconds", s.cpu_seconds}});
   root["samples"] = Json::object();
   for (const auto& [key, row] : f.samples)
-    root["samples"][key] = {{"accuracy", row.accuracy},
+    root["samples"][key] = {{"num_samples", row.num_samples},
+                            {"accuracy", row.accuracy},
                             {"accuracy_by_class", row.accuracy_by_class},
                             {"frechet_real", row.frechet_real},
                             {"frechet_recon", row.frechet_recon},
@@ -89,12 +95,15 @@ std::string toMarkdown(const ReportFigures& f) {
       "--- | ---: | ---: | ---: |\n";
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", rowTitle(key), row.accuracy, name,
-                       value, row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
+    out +=
+        fmt::format("| {} | {:.3f} | {} {:.2f} | {:.3f} | {:.3f} | {:.4f} |\n", titleWithCount(key, row, f.num_samples),
+                    row.accuracy, name, value, row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
   }
   out +=
       "\nDistance: Fréchet distance of the judge's features, against the training images (real) and against their "
-      "reconstructions; relative: divided by the trace of the reconstructions' feature covariance. Floors (what "
+      "reconstructions; relative: divided by the trace of the reconstructions' feature covariance. Rows of fewer "
+      "images "
+      "(\"of N\") have distances that are larger by chance alone. Floors (what "
       "held-out "
       "images get):";
   for (const auto& [name, value] : f.floors) out += fmt::format(" {} {:.4f};", name, value);
@@ -124,9 +133,9 @@ std::string toText(const ReportFigures& f) {
                      "to real", "to recon", "relative");
   for (const auto& [key, row] : f.samples) {
     const auto [name, value] = worstClass(row);
-    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n", rowTitle(key), row.accuracy,
-                       fmt::format("{} {:.2f}", name, value), row.frechet_real, row.frechet_recon,
-                       row.frechet_recon_relative);
+    out += fmt::format("  {:<36} {:>8.3f}  {:<14} {:>8.3f} {:>8.3f} {:>9.4f}\n",
+                       titleWithCount(key, row, f.num_samples), row.accuracy, fmt::format("{} {:.2f}", name, value),
+                       row.frechet_real, row.frechet_recon, row.frechet_recon_relative);
   }
   out += "\n  floors:";
   for (const auto& [name, value] : f.floors) out += fmt::format(" {} {:.4f} ", name, value);

@@ -14,6 +14,7 @@ namespace meanflow::training {
 
 /// One row of the table: a way of making images.
 struct SampleFigures {
+  long long num_samples = 0;
   double accuracy = 0;  ///< Share of images that the judge gives their class.
   std::map<std::string, double> accuracy_by_class;
   double frechet_real = 0;            ///< Frechet distance of judge features to the training images'.

@@ -5,19 +5,23 @@ namespace meanflow::training {
 
 std::vector<SampleRow> sampleRows(const base::RunConfig& config, const base::RunFolder& folder) {
   std::vector<SampleRow> rows;
+  const auto& evaluation = config.evaluation;
   const auto add = [&](const std::string& weights, const std::string& stage,
                        std::initializer_list<std::int64_t> steps) {
     if (folder.listCheckpoints(stage).empty()) return;
-    for (const auto nfe : steps) rows.push_back({weights + "_" + std::to_string(nfe), weights, stage, nfe, {}});
+    for (const auto nfe : steps)
+      rows.push_back({weights + "_" + std::to_string(nfe), weights, stage, nfe, {}, evaluation.num_samples});
   };
   add("cmt", "cmt", {1, 2});
   add("student", "mean_flow", {1, 2, 4});
   add("control", "control", {1, 2});
-  const auto& evaluation = config.evaluation;
   add("teacher", "teacher", {evaluation.teacher_steps});
   if (!folder.listCheckpoints("teacher").empty() && evaluation.guidance.scale != 1)
     rows.push_back({"teacher_" + std::to_string(evaluation.teacher_steps) + "_guided", "teacher", "teacher",
-                    evaluation.teacher_steps, evaluation.guidance});
+                    evaluation.teacher_steps, evaluation.guidance, evaluation.num_samples});
+  if (evaluation.teacher_samples > 0)
+    for (auto& row : rows)
+      if (row.weights == "teacher") row.num_samples = evaluation.teacher_samples;
   return rows;
 }
 

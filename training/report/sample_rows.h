@@ -15,6 +15,7 @@ struct SampleRow {
   std::string stage;     ///< Stage whose averages are used.
   std::int64_t nfe = 1;  ///< Steps (a guided teacher evaluates twice a step).
   base::GuidanceConfig guidance;
+  std::int64_t num_samples = 0;
 };
 
 /// The rows a run can fill: those whose stages have a checkpoint. `student` is mean_flow.

@@ -69,7 +69,7 @@ class Scoring {
     };
     if (!workspace.run().folder().listCheckpoints("teacher").empty()) split(-1, settings_.latent_error_noises);
     for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row)
-      split(row, settings_.num_samples);  // costly ones first
+      split(row, rows_[row].num_samples);  // costly ones first
   }
 
   void run() {
@@ -300,6 +300,7 @@ class Scoring {
     figures.accuracy = accuracy.overall;
     for (std::size_t c = 0; c < accuracy.by_class.size(); ++c)
       figures.accuracy_by_class[workspace_.data().class_names[c]] = accuracy.by_class[c];
+    figures.num_samples = scored.labels.size(0);
     const auto moments = core::momentsOf(scored.features);
     figures.frechet_real = core::frechetDistance(moments, real);
     figures.frechet_recon = core::frechetDistance(moments, recon);

@@ -125,7 +125,7 @@ void checkWeights(const CaseFolder& folder, CaseChecker& checker, const std::str
   }
 }
 
-using Evaluate = std::function<MicroBatch(std::int64_t)>;
+using EvaluateMicroBatch = std::function<MicroBatch(std::int64_t)>;
 
 MicroBatch reported(const core::LossTerms& terms) {
   return {.loss = terms.loss, .reference_loss = terms.scalars.front().second};
@@ -136,7 +136,7 @@ torch::Tensor labelRows(const CaseFolder& folder, const core::DiTwDDTHead& netwo
   return folder.labels("y", {-1, -1}, network->options().num_classes);
 }
 
-Evaluate flowMatchingStep(const CaseFolder& folder, const core::DiTwDDTHead& network) {
+EvaluateMicroBatch flowMatchingStep(const CaseFolder& folder, const core::DiTwDDTHead& network) {
   const auto config = folder.config();
   const core::FlowMatching objective(
       {.num_classes = network->options().num_classes, .label_dropout = network->options().class_dropout_prob},
@@ -150,7 +150,7 @@ Evaluate flowMatchingStep(const CaseFolder& folder, const core::DiTwDDTHead& net
   };
 }
 
-Evaluate cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocityField& teacher) {
+EvaluateMicroBatch cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocityField& teacher) {
   const auto config = folder.config();
   const core::ConsistencyMidTraining objective({.num_classes = student->options().num_classes,
                                                 .label_dropout = config.numberOr("label_dropout_prob", 0.1, 0, 1),
@@ -170,7 +170,7 @@ Evaluate cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, con
       };
 }
 
-Evaluate meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student,
+EvaluateMicroBatch meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student,
                       const core::VelocitySource& velocity) {
   const auto config = folder.config();
   core::MeanFlowOptions options;
@@ -268,7 +268,7 @@ void runTraining(const CaseFolder& folder, CaseChecker& checker) {
   core::VelocityField teacher;
   if (folder.hasFile("teacher"))
     teacher = core::velocityField(makeDdt(folder, config.at("model"), "teacher", /*is_student=*/false));
-  Evaluate evaluate;
+  EvaluateMicroBatch evaluate;
   if (is_flow_matching) {
     evaluate = flowMatchingStep(folder, network);
   } else if (folder.has("indices")) {

@@ -399,6 +399,7 @@ void describe(V& v, JudgeConfig& c) {
 struct EvaluationConfig {
   JudgeConfig judge;
   std::int64_t num_samples = 2000;
+  std::int64_t teacher_samples = 0;
   std::int64_t teacher_steps = 50;
   GuidanceConfig guidance{.scale = 2};
   std::int64_t fine_steps = 200;
@@ -415,6 +416,11 @@ void describe(V& v, EvaluationConfig& c) {
   v.section("judge", c.judge, "The small classifier that scores the demo, trained by the same command");
   v.field("num_samples", c.num_samples,
           {.help = "Images per row of the table, equal numbers per class", .unit = "images", .min = 8, .max = 1e6});
+  v.field("teacher_samples", c.teacher_samples,
+          {.help = "Images of each of the teacher's rows, which take a hundred times as long; 0 = num_samples",
+           .unit = "images",
+           .min = 0,
+           .max = 1e6});
   v.field("teacher_steps", c.teacher_steps,
           {.help = "Euler steps of the teacher's samples", .unit = "steps", .min = 1, .max = 1000});
   v.section("guidance", c.guidance, "Guidance of the guided teacher's row and of the reference solution");

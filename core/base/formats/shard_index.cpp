@@ -10,7 +10,7 @@
 
 namespace meanflow::base {
 namespace {
-constexpr std::size_t kMaxIndexBytes = 32 << 20, kMaxFiles = 4096, kMaxTensors = 1'000'000;
+constexpr std::size_t kMaxIndexBytes = 32 << 20, kMaxFiles = 4096, kMaxShardTensors = 1'000'000;
 }
 
 Result<ShardIndex> parseShardIndex(std::string_view json_text) {
@@ -19,7 +19,7 @@ Result<ShardIndex> parseShardIndex(std::string_view json_text) {
   bool is_bomb = json_text.size() > kMaxIndexBytes;
   const auto watch = [&](int depth, Json::parse_event_t event, Json&) {
     num_keys += event == Json::parse_event_t::key;
-    is_bomb = is_bomb || depth > 8 || num_keys > kMaxTensors;
+    is_bomb = is_bomb || depth > 8 || num_keys > kMaxShardTensors;
     return !is_bomb;  // false: parsed on, but not kept
   };
   const auto json = is_bomb ? Json() : Json::parse(json_text, watch, false);

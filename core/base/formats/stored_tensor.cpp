@@ -16,7 +16,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian; only marked ones are swapped");
 
-constexpr auto kDtypes = std::to_array<std::pair<std::string_view, std::size_t>>(
+constexpr auto kStoredDtypes = std::to_array<std::pair<std::string_view, std::size_t>>(
     {{"F64", 8},     {"F32", 4},         {"F16", 2},         {"BF16", 2},    {"I64", 8}, {"I32", 4},  {"I16", 2},
      {"I8", 1},      {"U64", 8},         {"U32", 4},         {"U16", 2},     {"U8", 1},  {"BOOL", 1}, {"F8_E5M2", 1},
      {"F8_E4M3", 1}, {"F8_E5M2FNUZ", 1}, {"F8_E4M3FNUZ", 1}, {"F8_E8M0", 1}, {"C64", 8}, {"C128", 16}});
@@ -71,7 +71,7 @@ void gather(const StoredTensor& tensor, std::size_t element_size, std::span<std:
 }  // namespace
 
 std::size_t dtypeSize(std::string_view dtype) {
-  for (const auto& [name, size] : kDtypes)
+  for (const auto& [name, size] : kStoredDtypes)
     if (name == dtype) return size;
   return 0;
 }

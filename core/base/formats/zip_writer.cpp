@@ -11,7 +11,7 @@
 namespace meanflow::base {
 namespace {
 
-constexpr std::uint32_t kIn64 = 0xffffffff;
+constexpr std::uint32_t kSizeIn64 = 0xffffffff;
 constexpr std::uint16_t kUtf8Names = 0x0800, kVersion = 20, kVersion64 = 45, kFirstOf1980 = 0x0021;
 constexpr std::uint16_t kPaddingField = 0x4246;  // "FB", which PyTorch pads with
 
@@ -34,8 +34,8 @@ class Fields {
   std::string text_;
 };
 
-bool isLarge(std::uint64_t number) { return number >= kIn64; }
-std::uint64_t in32(std::uint64_t number) { return std::min<std::uint64_t>(number, kIn64); }
+bool isLarge(std::uint64_t number) { return number >= kSizeIn64; }
+std::uint64_t in32(std::uint64_t number) { return std::min<std::uint64_t>(number, kSizeIn64); }
 
 }  // namespace
 
