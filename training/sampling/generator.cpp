@@ -10,6 +10,7 @@
 #include "core/flow/ode_solver.h"
 #include "core/flow/time_schedule.h"
 #include "training/run/record_sinks.h"
+#include "training/stages/external_weights.h"
 
 namespace meanflow::training {
 namespace {
@@ -36,9 +37,10 @@ base::Result<std::unique_ptr<Generator>> Generator::open(const std::string& run_
   if (!config) return config.error();
   auto names = readClassNames(*folder);
   if (!names) return names.error();
-  if (folder->listCheckpoints("decoder").empty())
-    return base::Error{run_folder +
-                       " has no trained decoder yet, so there is nothing to make images with; train it first"};
+  if (!hasWeights(*config, *folder, "decoder"))
+    return base::Error{
+        run_folder +
+        " has no trained decoder yet, so there is nothing to make images with; train it first, or import one"};
   return std::unique_ptr<Generator>(new Generator(std::move(*folder), std::move(*config), std::move(*names), device));
 }
 
@@ -72,7 +74,7 @@ core::VelocityField Generator::teacherField(const base::SampleRequest& request) 
   const auto key = std::to_string(folder_.listCheckpoints("teacher").size()) + (request.use_ema ? "ema" : "model");
   if (!teacher_ || teacher_key_ != key) {
     teacher_ = makeTeacher(config_, static_cast<std::int64_t>(class_names_.size()));
-    loadStageWeights(*teacher_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
+    loadWeights(*teacher_, config_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
     freeze(*teacher_);
     teacher_->to(device_);
     teacher_key_ = key;
@@ -86,14 +88,14 @@ core::VelocityField Generator::teacherField(const base::SampleRequest& request) 
 }
 
 core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
-  std::string stage = newestStudentStage(folder_);
+  std::string stage = newestStudentStage(config_, folder_);
   std::int64_t step = -1;
   if (!request.checkpoint.empty()) std::tie(stage, step) = parseCheckpoint(request.checkpoint).value();
   if (stage.empty())
     throw std::runtime_error(folder_.root().string() +
                              " has no trained student yet; sample the teacher (--teacher), or train the cmt stage");
   const auto entries = folder_.listCheckpoints(stage);
-  if (step < 0 && !entries.empty()) step = entries.back().step;
+  if (step < 0 && !entries.empty() && namedWeights(config_, stage).empty()) step = entries.back().step;
   const auto key = stage + std::to_string(step) + (request.use_ema ? "ema" : "model");
   if (!student_ || student_key_ != key) {
     student_ = loadStudent(config_, folder_, stage, static_cast<std::int64_t>(class_names_.size()), device_,
@@ -106,7 +108,7 @@ core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
 void Generator::make(const base::SampleRequest& request, const std::function<void(int, const base::Image8&)>& deliver,
                      const std::function<bool()>& is_cancelled) {
   const torch::InferenceMode guard;
-  if (!codec_) codec_ = loadCodec(config_, folder_, device_);
+  if (!codec_) codec_ = loadCodec(config_, folder_, device_, CodecUse::kDecode);
   const auto shape = latentShape(config_);
   const auto grid = core::TimeSchedule(config_.teacher.time, shape.dim()).grid(request.nfe + 1);
   const auto total = static_cast<std::int64_t>(request.labels.size());
