@@ -55,9 +55,9 @@ const VitLayerNames& layerNames(const PretrainedEncoderOptions& options) {
   TORCH_CHECK(false, "unknown encoder family");
 }
 
-bool startsWithAny(const std::string& name, std::initializer_list<std::string_view> prefixes) {
+bool startsWithAny(std::string_view name, std::initializer_list<std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](std::string_view prefix) { return name.rfind(prefix, 0) == 0; });
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 /// Reads keys of one JSON object and remembers the first that is missing or of the wrong type.
@@ -254,22 +254,25 @@ torch::Tensor PretrainedEncoderImpl::forward(const torch::Tensor& images) {
   return h.slice(1, (class_token_.defined() ? 1 : 0) + options_.num_registers);
 }
 
+std::optional<std::string> encoderTensorName(EncoderFamily family, std::string_view file_name) {
+  if (startsWithAny(file_name, {"text_model.", "logit_scale", "logit_bias", "decoder.", "classifier."}))
+    return std::nullopt;
+  // Prefixes under which the same encoder is saved by models with a head, and by the bare model.
+  for (const std::string_view known : {"dinov2_with_registers.", "vit.", "vision_model."})
+    if (file_name.starts_with(known)) {
+      file_name.remove_prefix(known.size());
+      break;
+    }
+  if (family == EncoderFamily::kSiglip2 && startsWithAny(file_name, {"head.", "embeddings.position_ids"}))
+    return std::nullopt;
+  return std::string(namesOf(family).prefix) + std::string(file_name);
+}
+
 std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family,
                                                     const std::map<std::string, torch::Tensor>& file) {
-  const std::string prefix(namesOf(family).prefix);
-  // Prefixes under which the same encoder is saved by models with a head, and by the bare model.
-  const auto withoutAnyPrefix = [](std::string name) {
-    for (const std::string_view known : {"dinov2_with_registers.", "vit.", "vision_model."})
-      if (name.rfind(known, 0) == 0) return name.substr(known.size());
-    return name;
-  };
   std::map<std::string, torch::Tensor> result;
-  for (const auto& [full_name, tensor] : file) {
-    if (startsWithAny(full_name, {"text_model.", "logit_scale", "logit_bias", "decoder.", "classifier."})) continue;
-    const auto name = withoutAnyPrefix(full_name);
-    if (family == EncoderFamily::kSiglip2 && startsWithAny(name, {"head.", "embeddings.position_ids"})) continue;
-    result.emplace(prefix + name, tensor);
-  }
+  for (const auto& [file_name, tensor] : file)
+    if (const auto name = encoderTensorName(family, file_name)) result.emplace(*name, tensor);
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,9 +73,11 @@ class PretrainedEncoderImpl : public torch::nn::Module {
 };
 TORCH_MODULE(PretrainedEncoder);
 
-/// Maps the tensors of a published file onto the names of `family`'s module: adds or drops the family's prefix where a
-/// file was saved with another head, and leaves out what the encoder never uses (pooling head, text tower, MAE's
-/// decoder; see the source).
+/// The name in `family`'s module of a tensor of a published file: adds or drops the family's prefix where a file was
+/// saved with another head. Nothing for what the encoder never uses (pooling head, text tower, MAE's decoder).
+std::optional<std::string> encoderTensorName(EncoderFamily family, std::string_view file_name);
+
+/// Maps the tensors of a published file by encoderTensorName.
 std::map<std::string, torch::Tensor> encoderTensors(EncoderFamily family,
                                                     const std::map<std::string, torch::Tensor>& file);
 

@@ -41,16 +41,19 @@ base::Result<StageProgress> readProgress(const fs::path& file) {
   p.images_seen = json.value("images_seen", std::int64_t{0});
   p.wall_seconds = json.value("wall_seconds", 0.0);
   p.cpu_seconds = json.value("cpu_seconds", 0.0);
+  // Only an import may leave the moments out; elsewhere a missing file is damage.
+  p.has_optimizer = !json.value("imported", false) || fs::exists(file.parent_path() / "optimizer.safetensors");
   return p;
 }
 
 /// Reads every file before anything is changed, so that a damaged checkpoint leaves the state untouched.
-base::Result<void> restore(const fs::path& folder, const TrainingState& state) {
+base::Result<void> restore(const fs::path& folder, bool has_optimizer, const TrainingState& state) {
   const auto model = core::loadTensors((folder / "model.safetensors").string());
   if (!model) return model.error();
   const auto ema = core::loadTensors((folder / "ema.safetensors").string());
   if (!ema) return ema.error();
-  const auto optimizer = core::loadTensors((folder / "optimizer.safetensors").string());
+  const auto optimizer = has_optimizer ? core::loadTensors((folder / "optimizer.safetensors").string())
+                                       : base::Result<core::TensorMap>(core::TensorMap{});
   if (!optimizer) return optimizer.error();
   if (const auto loaded = core::loadInto(state.module, *model, core::Strictness::kExact); !loaded) {
     return base::Error{(folder / "model.safetensors").string() +
@@ -58,6 +61,7 @@ base::Result<void> restore(const fs::path& folder, const TrainingState& state) {
   }
   if (const auto loaded = state.ema.load(asList(*ema)); !loaded)
     return base::Error{(folder / "ema.safetensors").string() + ": " + loaded.error().message};
+  if (!has_optimizer) return {};
   if (const auto loaded = state.optimizer.loadState(asList(*optimizer)); !loaded)
     return base::Error{(folder / "optimizer.safetensors").string() + ": " + loaded.error().message};
   return {};
@@ -116,7 +120,8 @@ std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState&
   auto entries = folder_.listCheckpoints(stage_);
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     const auto progress = readProgress(entry->path / "state.json");
-    const auto restored = progress ? restore(entry->path, state) : base::Result<void>(progress.error());
+    const auto restored =
+        progress ? restore(entry->path, progress->has_optimizer, state) : base::Result<void>(progress.error());
     if (restored) return *progress;
     warnings.push_back("checkpoint skipped: " + restored.error().message);
   }

@@ -17,6 +17,7 @@ struct StageProgress {
   std::int64_t images_seen = 0;
   double wall_seconds = 0;  ///< Training time of this stage over all processes, without pauses.
   double cpu_seconds = 0;
+  bool has_optimizer = true;  ///< False for an imported checkpoint whose file had no usable optimiser state.
   bool isFinished() const { return total_steps >= 0 && step >= total_steps; }
 };
 

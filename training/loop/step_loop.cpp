@@ -106,6 +106,8 @@ class StageLoop {
       for (const auto& text : warnings) run_.log("warn", text);
     if (found) progress_ = *found;
     progress_.total_steps = settings().steps;
+    if (!progress_.has_optimizer && !progress_.isFinished() && worker_.isLeader())
+      run_.log("warn", task_.name() + ": the imported checkpoint has no optimiser state; its moments start at zero");
     shareStart();
   }
 

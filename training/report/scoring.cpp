@@ -23,6 +23,7 @@
 #include "training/loop/checkpoint_store.h"
 #include "training/report/sample_rows.h"
 #include "training/sampling/live_painter.h"
+#include "training/stages/external_weights.h"
 #include "training/stages/tasks.h"
 
 namespace meanflow::training {
@@ -42,6 +43,10 @@ std::string scoredFrom(const base::RunConfig& config, const base::RunFolder& fol
   for (const auto& field : base::schema())
     if (field.key == "seed" || field.key.starts_with("data.") || field.key.starts_with("evaluation."))
       root["settings"][field.key] = base::getValue(config, field.key).value();
+  for (const char* key : {"encoder.weights", "decoder.weights", "decoder.statistics", "teacher.weights", "cmt.weights",
+                          "mean_flow.weights"})
+    if (const auto value = base::getValue(config, key).value(); value != "\"\"" && !value.empty())
+      root["settings"][key] = value;
   for (const char* stage : {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control"})
     if (const auto progress = CheckpointStore(folder, stage).newestProgress())
       root["checkpoints"][stage] = {{"step", progress->step}, {"wall_seconds", progress->wall_seconds}};
@@ -67,7 +72,7 @@ class Scoring {
     const auto split = [&](int row, std::int64_t total) {
       for (std::int64_t at = 0; at < total; at += kPiece) pieces_.push_back({row, at, std::min(total, at + kPiece)});
     };
-    if (!workspace.run().folder().listCheckpoints("teacher").empty()) split(-1, settings_.latent_error_noises);
+    if (hasWeights(config_, workspace.run().folder(), "teacher")) split(-1, settings_.latent_error_noises);
     for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row)
       split(row, rows_[row].num_samples);  // costly ones first
   }

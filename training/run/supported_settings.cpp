@@ -16,12 +16,7 @@ constexpr const char* kOnlyDefault[] = {
     "data.crop",
     "data.flip",
     "data.loader_threads",
-    "encoder.kind",
-    "encoder.input_size",
-    "encoder.weights",
     "encoder.training.accumulation",
-    "decoder.weights",
-    "decoder.statistics",
     "decoder.losses.perceptual_weight",
     "decoder.losses.adversarial_weight",
     "decoder.training.accumulation",
@@ -30,18 +25,42 @@ constexpr const char* kOnlyDefault[] = {
     "teacher.prediction",
     "teacher.loss_weight",
     "teacher.train_fourier_and_positions",
-    "teacher.weights",
     "teacher.training.accumulation",
-    "cmt.weights",
     "cmt.training.accumulation",
     "mean_flow.time_distribution",
-    "mean_flow.weights",
     "mean_flow.training.accumulation",
     "evaluation.every",
 };
 
 /// Values beyond the default that are supported all the same.
 bool isSupported(const std::string& key, const std::string& value) { return key == "precision" && value == "tf32"; }
+
+base::Result<void> checkEncoder(const base::RunConfig& config) {
+  const auto& encoder = config.encoder;
+  const auto refuse = [](std::string message) { return base::Error{std::move(message), base::ErrorKind::kUsage}; };
+  const auto input = encoder.input_size > 0 ? encoder.input_size : config.data.image_size;
+  if (encoder.kind == "trained") {
+    if (input != config.data.image_size)
+      return refuse(
+          fmt::format("encoder.input_size {} differs from data.image_size {}, which only a published encoder "
+                      "(encoder.kind dinov2, siglip2 or mae) can have; use 0",
+                      input, config.data.image_size));
+    return {};
+  }
+  const auto patch = encoder.model.patch_size;
+  if (input % patch != 0)
+    return refuse(fmt::format("encoder.input_size {} is not a multiple of encoder.model.patch_size {}", input, patch));
+  const auto pixels = input / patch * config.decoder.model.patch_size;
+  const bool is_trained_here =
+      std::find(config.stages.begin(), config.stages.end(), "decoder") != config.stages.end() &&
+      config.decoder.weights.empty();
+  if (is_trained_here && pixels != config.data.image_size)
+    return refuse(
+        fmt::format("decoder.model.patch_size {} makes images of {} pixels out of {} tokens a side, but "
+                    "data.image_size is {}; set one of them so that they agree",
+                    config.decoder.model.patch_size, pixels, input / patch, config.data.image_size));
+  return {};
+}
 
 }  // namespace
 
@@ -50,6 +69,7 @@ base::Result<void> checkSupported(const base::RunConfig& config) {
     return base::Error{
         "stages is empty: this configuration describes no training; name the stages to run, e.g. stages=[teacher]",
         base::ErrorKind::kUsage};
+  if (auto fits = checkEncoder(config); !fits) return fits;
   const base::RunConfig defaults;
   for (const char* key : kOnlyDefault) {
     const auto value = base::getValue(config, key).value(), supported = base::getValue(defaults, key).value();

@@ -18,6 +18,7 @@
 #include "training/run/run_context.h"
 #include "training/run/supported_settings.h"
 #include "training/sampling/live_painter.h"
+#include "training/stages/external_weights.h"
 #include "training/stages/workspace.h"
 #include "training/workers/worker.h"
 
@@ -185,6 +186,12 @@ void TrainingRun::trainAndReport() {
         // A finished run that is started again keeps its report: scoring is minutes, and its times would be counted
         // twice.
         if (!isScored(workspace.config(), folder_)) scoreRun(workspace, *board);
+      } else if (std::string why; isTakenAsIs(workspace.config(), stage, why)) {
+        if (worker.isLeader()) {
+          context_->log("info", why);
+          // Statistics that nobody named are measured with the encoder, as they are after training the decoder.
+          if (stage == "decoder") makeStageTask(stage, workspace)->finish();
+        }
       } else {
         const auto task = makeStageTask(stage, workspace);
         runStage(*task, workspace.config(), worker, *context_);

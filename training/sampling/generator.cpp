@@ -10,6 +10,7 @@
 #include "core/flow/time_schedule.h"
 #include "training/run/record_sinks.h"
 #include "training/sampling/teacher_solver.h"
+#include "training/stages/external_weights.h"
 
 namespace meanflow::training {
 namespace {
@@ -27,6 +28,10 @@ base::Result<std::pair<std::string, std::int64_t>> parseCheckpoint(const std::st
   return std::pair<std::string, std::int64_t>{text.substr(0, slash), std::stoll(digits)};
 }
 
+bool usesAutoGuidance(const base::SampleRequest& request, const base::SamplingConfig& solver) {
+  return solver.guidance.method == "autoguidance" && request.guidance_scale != 1;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Generator>> Generator::open(const std::string& run_folder, torch::Device device) {
@@ -36,9 +41,10 @@ base::Result<std::unique_ptr<Generator>> Generator::open(const std::string& run_
   if (!config) return config.error();
   auto names = readClassNames(*folder);
   if (!names) return names.error();
-  if (folder->listCheckpoints("decoder").empty())
-    return base::Error{run_folder +
-                       " has no trained decoder yet, so there is nothing to make images with; train it first"};
+  if (!hasWeights(*config, *folder, "decoder"))
+    return base::Error{
+        run_folder +
+        " has no trained decoder yet, so there is nothing to make images with; train it first, or import one"};
   return std::unique_ptr<Generator>(new Generator(std::move(*folder), std::move(*config), std::move(*names), device));
 }
 
@@ -65,15 +71,21 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
   }
   if (!request.checkpoint.empty())
     if (const auto parsed = parseCheckpoint(request.checkpoint); !parsed) return parsed.error();
-  if (request.use_teacher) return checkSolver(request.solver.value_or(config_.sampling));
-  return {};
+  if (!request.use_teacher) return {};
+  const auto& solver = request.solver ? *request.solver : config_.sampling;
+  if (usesAutoGuidance(request, solver) && solver.guidance.weights.empty())
+    return base::Error{
+        "sampling.guidance.method autoguidance needs a weaker network: name its checkpoint in "
+        "sampling.guidance.weights and its sizes in sampling.guidance.model",
+        base::ErrorKind::kUsage};
+  return checkSolver(solver);
 }
 
 core::VelocityField Generator::teacherField(const base::SampleRequest& request) {
   const auto key = std::to_string(folder_.listCheckpoints("teacher").size()) + (request.use_ema ? "ema" : "model");
   if (!teacher_ || teacher_key_ != key) {
     teacher_ = makeTeacher(config_, static_cast<std::int64_t>(class_names_.size()));
-    loadStageWeights(*teacher_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
+    loadWeights(*teacher_, config_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
     freeze(*teacher_);
     teacher_->to(device_);
     teacher_key_ = key;
@@ -82,19 +94,42 @@ core::VelocityField Generator::teacherField(const base::SampleRequest& request) 
   guidance.scale = request.guidance_scale;
   guidance.t_min = request.guidance_t_min;
   guidance.t_max = request.guidance_t_max;
+  const auto& solver = request.solver ? *request.solver : config_.sampling;
+  if (usesAutoGuidance(request, solver))
+    return core::autoGuidance(core::velocityField(teacher_), core::velocityField(weakTeacher(solver.guidance)),
+                              guidance);
   return core::classifierFreeGuidance(core::velocityField(teacher_), guidance,
                                       static_cast<std::int64_t>(class_names_.size()));
 }
 
+core::DiTwDDTHead Generator::weakTeacher(const base::SamplingGuidanceConfig& guidance) {
+  if (weak_ && weak_key_ == guidance.weights) return weak_;
+  const std::string key = "sampling.guidance.weights";
+  auto config = config_;
+  config.teacher.model = guidance.model;
+  auto network = makeTeacher(config, static_cast<std::int64_t>(class_names_.size()));
+  const auto weights = openWeights(key, guidance.weights);
+  if (!weights) throw std::runtime_error(weights.error().message);
+  const auto part = partOf(*weights, key, {core::ModelKind::kDdt});
+  if (!part) throw std::runtime_error(part.error().message);
+  if (const auto loaded = core::loadPart(*network, weights->checkpoint, **part, core::WeightSet::kAverage); !loaded)
+    throw std::runtime_error(key + ": " + loaded.error().message + " (its sizes are sampling.guidance.model)");
+  freeze(*network);
+  network->to(device_);
+  weak_ = network;
+  weak_key_ = guidance.weights;
+  return weak_;
+}
+
 core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
-  std::string stage = newestStudentStage(folder_);
+  std::string stage = newestStudentStage(config_, folder_);
   std::int64_t step = -1;
   if (!request.checkpoint.empty()) std::tie(stage, step) = parseCheckpoint(request.checkpoint).value();
   if (stage.empty())
     throw std::runtime_error(folder_.root().string() +
                              " has no trained student yet; sample the teacher (--teacher), or train the cmt stage");
   const auto entries = folder_.listCheckpoints(stage);
-  if (step < 0 && !entries.empty()) step = entries.back().step;
+  if (step < 0 && !entries.empty() && namedWeights(config_, stage).empty()) step = entries.back().step;
   const auto key = stage + std::to_string(step) + (request.use_ema ? "ema" : "model");
   if (!student_ || student_key_ != key) {
     student_ = loadStudent(config_, folder_, stage, static_cast<std::int64_t>(class_names_.size()), device_,
@@ -107,7 +142,7 @@ core::FlowMap Generator::studentMap(const base::SampleRequest& request) {
 void Generator::make(const base::SampleRequest& request, const std::function<void(int, const base::Image8&)>& deliver,
                      const std::function<bool()>& is_cancelled) {
   const torch::InferenceMode guard;
-  if (!codec_) codec_ = loadCodec(config_, folder_, device_);
+  if (!codec_) codec_ = loadCodec(config_, folder_, device_, CodecUse::kDecode);
   const auto shape = latentShape(config_);
   const core::TimeSchedule schedule(config_.teacher.time, shape.dim());
   const auto solver = request.solver.value_or(config_.sampling);

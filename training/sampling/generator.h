@@ -32,6 +32,8 @@ class Generator {
  private:
   Generator(base::RunFolder folder, base::RunConfig config, std::vector<std::string> class_names, torch::Device device);
   core::VelocityField teacherField(const base::SampleRequest& request);
+  /// The weaker network of AutoGuidance. Throws std::runtime_error naming the key and what does not fit.
+  core::DiTwDDTHead weakTeacher(const base::SamplingGuidanceConfig& guidance);
   core::FlowMap studentMap(const base::SampleRequest& request);
 
   base::RunFolder folder_;
@@ -39,8 +41,8 @@ class Generator {
   std::vector<std::string> class_names_;
   torch::Device device_;
   std::shared_ptr<core::RaeCodec> codec_;
-  core::DiTwDDTHead teacher_{nullptr}, student_{nullptr};
-  std::string teacher_key_, student_key_;  ///< Which weights are loaded.
+  core::DiTwDDTHead teacher_{nullptr}, student_{nullptr}, weak_{nullptr};
+  std::string teacher_key_, student_key_, weak_key_;  ///< Which weights are loaded.
 };
 
 }  // namespace meanflow::training

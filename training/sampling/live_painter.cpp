@@ -97,7 +97,7 @@ void LivePainter::publishGrid(const std::string& stage, std::int64_t step, const
 }
 
 core::RaeCodec& LivePainter::codec() {
-  if (!codec_) codec_ = loadCodec(config_, folder_, torch::kCPU);
+  if (!codec_) codec_ = loadCodec(config_, folder_, torch::kCPU, CodecUse::kDecode);
   return *codec_;
 }
 

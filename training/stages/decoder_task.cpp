@@ -48,7 +48,8 @@ class DecoderTask final : public StageTask {
   }
 
   void finish() override {
-    if (!features_.defined() && hasLatentMoments(workspace_.run().folder())) return;
+    if (!config_.statistics.empty()) return;  // somebody else's are used
+    if (!features_.defined() && hasLatentMoments(workspace_.config(), workspace_.run().folder())) return;
     core::LatentStatistics statistics;
     if (!features_.defined()) {  // killed between the last checkpoint and this line
       const torch::NoGradGuard no_grad;

@@ -2,6 +2,7 @@
 #include "core/checkpoint/module_state.h"
 #include "core/flow/guidance.h"
 #include "core/objectives/mean_flow.h"
+#include "training/stages/external_weights.h"
 #include "training/stages/tasks.h"
 
 namespace meanflow::training {
@@ -28,8 +29,8 @@ class MeanFlowTask final : public StageTask {
         sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed() + 1) {
     network_->to(workspace.device());
     // From CMT where it was run; else from the teacher, which is what CMT is there to improve on.
-    if (!workspace.run().folder().listCheckpoints("cmt").empty())
-      loadStageWeights(*network_, workspace.run().folder(), "cmt");
+    if (hasWeights(workspace.config(), workspace.run().folder(), "cmt"))
+      loadWeights(*network_, workspace.config(), workspace.run().folder(), "cmt");
     else
       core::copyMatching(*workspace.teacher(), *network_);
   }

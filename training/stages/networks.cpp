@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "core/checkpoint/tensor_file.h"
+#include "training/stages/external_weights.h"
+#include "training/stages/frozen_encoder.h"
 #include "training/stages/tasks.h"
 
 namespace meanflow::training {
@@ -37,6 +39,10 @@ core::DdtOptions ddtOptions(const base::RunConfig& config, std::int64_t num_clas
           .has_r_embedder = is_student};
 }
 
+torch::Tensor noEncoder(const torch::Tensor&) {
+  throw std::logic_error("a codec that was loaded to decode alone cannot encode");
+}
+
 fs::path momentsFile(const base::RunFolder& folder) {
   return folder.stage("decoder") / "latent_statistics.safetensors";
 }
@@ -58,7 +64,7 @@ fs::path checkpointOf(const base::RunFolder& folder, const std::string& stage, s
 }  // namespace
 
 LatentShape latentShape(const base::RunConfig& config) {
-  return {config.encoder.model.hidden_size, config.data.image_size / config.encoder.model.patch_size};
+  return {config.encoder.model.hidden_size, encoderInputSize(config) / config.encoder.model.patch_size};
 }
 
 core::MaskedAutoencoder makeEncoder(const base::RunConfig& config) {
@@ -74,7 +80,7 @@ core::VitDecoder makeDecoder(const base::RunConfig& config) {
     const auto latent = latentShape(config);
     core::VitDecoderOptions options;
     options.network = config.decoder.model;
-    options.network.patch_size = config.encoder.model.patch_size;
+    if (config.encoder.kind == "trained") options.network.patch_size = config.encoder.model.patch_size;
     options.latent_channels = latent.channels;
     options.latent_side = latent.side;
     options.intermediate_size = config.decoder.intermediate_size;
@@ -85,6 +91,9 @@ core::VitDecoder makeDecoder(const base::RunConfig& config) {
 }
 
 core::DiTwDDTHead makeTeacher(const base::RunConfig& config, std::int64_t num_classes) {
+  if (config.teacher.architecture != "ddt")
+    throw std::runtime_error("teacher.architecture " + config.teacher.architecture +
+                             " can be imported and exported, but not trained or sampled by this version; use ddt");
   return withSeed(config, "teacher", [&] { return core::DiTwDDTHead(ddtOptions(config, num_classes, false)); });
 }
 
@@ -109,6 +118,12 @@ void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, 
     throw std::runtime_error(file.string() + " does not fit the configured network: " + loaded.error().message);
 }
 
+void loadWeights(torch::nn::Module& module, const base::RunConfig& config, const base::RunFolder& folder,
+                 const std::string& stage, Weights weights, std::int64_t step) {
+  if (step >= 0 || namedWeights(config, stage).empty()) return loadStageWeights(module, folder, stage, weights, step);
+  loadNamedWeights(module, config, stage, weights == Weights::kEma ? core::WeightSet::kAverage : core::WeightSet::kRaw);
+}
+
 void copyAverages(torch::nn::Module& module, const NamedTensors& averages) {
   const torch::NoGradGuard no_grad;
   auto parameters = module.named_parameters();
@@ -116,16 +131,23 @@ void copyAverages(torch::nn::Module& module, const NamedTensors& averages) {
 }
 
 void saveLatentMoments(const base::RunFolder& folder, const core::LatentMoments& moments) {
+  std::error_code code;  // where the decoder was not trained here there is no folder of its stage yet
+  fs::create_directories(momentsFile(folder).parent_path(), code);
   const auto written =
       core::saveTensors(momentsFile(folder).string(), {{"mean", moments.mean}, {"var", moments.variance}});
   if (!written) throw std::runtime_error(written.error().message);
 }
 
-bool hasLatentMoments(const base::RunFolder& folder) { return fs::exists(momentsFile(folder)); }
+bool hasLatentMoments(const base::RunConfig& config, const base::RunFolder& folder) {
+  return !config.decoder.statistics.empty() || fs::exists(momentsFile(folder));
+}
 
-core::LatentMoments loadLatentMoments(const base::RunFolder& folder) {
+core::LatentMoments loadLatentMoments(const base::RunConfig& config, const base::RunFolder& folder) {
+  if (!config.decoder.statistics.empty()) return loadNamedStatistics(config.decoder.statistics);
   auto tensors = core::loadTensors(momentsFile(folder).string());
-  if (!tensors) throw std::runtime_error(tensors.error().message + " (the decoder stage writes it at its end)");
+  if (!tensors)
+    throw std::runtime_error(tensors.error().message +
+                             " (the decoder stage writes it at its end; decoder.statistics may name another file)");
   if (!tensors->contains("mean") || !tensors->contains("var"))
     throw std::runtime_error(momentsFile(folder).string() + " does not hold `mean` and `var`");
   return {tensors->at("mean"), tensors->at("var")};
@@ -135,25 +157,34 @@ torch::Tensor normaliseImages(const torch::Tensor& images) { return images * 2 -
 
 core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
                             torch::Device device) {
+  decoder->to(device);
+  if (config.encoder.kind != "trained") {
+    auto encoder = loadFrozenEncoder(config, folder);
+    freeze(*encoder);
+    encoder->to(device);
+    return core::RaeCodec(
+        [encoder](const torch::Tensor& images) mutable { return core::tokensToLatents(encoder(images)); }, decoder,
+        codecOptions(config));
+  }
   auto autoencoder = makeEncoder(config);
-  loadStageWeights(*autoencoder, folder, "encoder");
+  loadWeights(*autoencoder, config, folder, "encoder");
   freeze(*autoencoder);
   autoencoder->to(device);
-  decoder->to(device);
-  core::RaeCodecOptions options;
-  options.encoder_input_size = config.data.image_size;
   return core::RaeCodec(
       [encoder = autoencoder->encoder](const torch::Tensor& images) mutable { return encoder(images); }, decoder,
-      options);
+      codecOptions(config));
 }
 
 std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
-                                          torch::Device device) {
+                                          torch::Device device, CodecUse use) {
   auto decoder = makeDecoder(config);
-  loadStageWeights(*decoder, folder, "decoder");
+  loadWeights(*decoder, config, folder, "decoder");
   freeze(*decoder);
-  auto codec = std::make_shared<core::RaeCodec>(makeRawCodec(config, folder, decoder, device));
-  auto moments = loadLatentMoments(folder);
+  decoder->to(device);
+  auto codec = use == CodecUse::kDecode
+                   ? std::make_shared<core::RaeCodec>(noEncoder, decoder, codecOptions(config))
+                   : std::make_shared<core::RaeCodec>(makeRawCodec(config, folder, decoder, device));
+  auto moments = loadLatentMoments(config, folder);
   codec->setStatistics({moments.mean.to(device), moments.variance.to(device)});
   return codec;
 }
@@ -161,7 +192,7 @@ std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const b
 core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
                               torch::Device device) {
   auto teacher = makeTeacher(config, num_classes);
-  loadStageWeights(*teacher, folder, "teacher");
+  loadWeights(*teacher, config, folder, "teacher");
   freeze(*teacher);
   teacher->to(device);
   return teacher;
@@ -170,7 +201,7 @@ core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFold
 core::DiTwDDTHead loadStudent(const base::RunConfig& config, const base::RunFolder& folder, const std::string& stage,
                               std::int64_t num_classes, torch::Device device, Weights weights, std::int64_t step) {
   auto student = makeStudent(config, num_classes);
-  loadStageWeights(*student, folder, stage, weights, step);
+  loadWeights(*student, config, folder, stage, weights, step);
   freeze(*student);
   student->to(device);
   return student;
@@ -181,9 +212,9 @@ void freeze(torch::nn::Module& module) {
   for (auto& parameter : module.parameters()) parameter.set_requires_grad(false);
 }
 
-std::string newestStudentStage(const base::RunFolder& folder) {
+std::string newestStudentStage(const base::RunConfig& config, const base::RunFolder& folder) {
   for (const char* stage : {"mean_flow", "cmt"})
-    if (!folder.listCheckpoints(stage).empty()) return stage;
+    if (hasWeights(config, folder, stage)) return stage;
   return {};
 }
 

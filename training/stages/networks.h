@@ -37,24 +37,35 @@ enum class Weights { kEma, kModel };
 void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, const std::string& stage,
                       Weights weights = Weights::kEma, std::int64_t step = -1);
 
+/// The weights of `stage` that the configuration names (external_weights.h), else the run folder's as above; a `step`
+/// that is not negative always means the run folder. Throws std::runtime_error as well.
+void loadWeights(torch::nn::Module& module, const base::RunConfig& config, const base::RunFolder& folder,
+                 const std::string& stage, Weights weights = Weights::kEma, std::int64_t step = -1);
+
 /// Copies averages by name over the module's parameters.
 void copyAverages(torch::nn::Module& module, const NamedTensors& averages);
 
-/// Latent statistics a finished decoder stage left in the run folder.
+/// Latent statistics: those of decoder.statistics, else what a finished decoder stage left in the run folder.
 void saveLatentMoments(const base::RunFolder& folder, const core::LatentMoments& moments);
-bool hasLatentMoments(const base::RunFolder& folder);
-core::LatentMoments loadLatentMoments(const base::RunFolder& folder);
+bool hasLatentMoments(const base::RunConfig& config, const base::RunFolder& folder);
+core::LatentMoments loadLatentMoments(const base::RunConfig& config, const base::RunFolder& folder);
 
 /// Images in [0, 1] in the units the encoder works in.
 torch::Tensor normaliseImages(const torch::Tensor& images);
 
-/// Encoder (as trained) and a decoder of the caller's, without latent statistics: what the decoder stage works with.
+/// Encoder (as trained, or a published one) and a decoder of the caller's, without latent statistics: what the decoder
+/// stage works with.
 core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
                             torch::Device device);
 
-/// The trained autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
+enum class CodecUse {
+  kEncodeAndDecode,
+  kDecode,  ///< Without an encoder, which sampling never needs: encode() throws std::logic_error.
+};
+
+/// The finished autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
 std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
-                                          torch::Device device);
+                                          torch::Device device, CodecUse use = CodecUse::kEncodeAndDecode);
 
 /// The trained teacher (averages), evaluation mode, frozen.
 core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
@@ -67,8 +78,7 @@ core::DiTwDDTHead loadStudent(const base::RunConfig& config, const base::RunFold
 /// Freezes a module: evaluation mode, no gradients.
 void freeze(torch::nn::Module& module);
 
-/// Stage whose student weights are the run's best: mean_flow if it has a checkpoint, else cmt. Empty when there is
-/// neither.
-std::string newestStudentStage(const base::RunFolder& folder);
+/// Stage whose student weights are the run's best: mean_flow if it has any, else cmt. Empty when there is neither.
+std::string newestStudentStage(const base::RunConfig& config, const base::RunFolder& folder);
 
 }  // namespace meanflow::training

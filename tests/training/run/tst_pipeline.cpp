@@ -413,6 +413,44 @@ class TestPipeline : public QObject {
     QVERIFY(made(sde, 1) == made(sde, 1));
   }
 
+  void autoGuidanceStepsAwayFromAWeakerNetwork() {
+    auto generator = training::Generator::open(folder("whole"), torch::kCPU);
+    base::SampleRequest request;
+    request.labels = {1};
+    request.noise_indices = {5};
+    request.nfe = 3;
+    request.use_teacher = true;
+    request.solver = base::SamplingConfig{};
+    request.solver->guidance.method = "autoguidance";
+    request.solver->guidance.model = (*generator)->config().teacher.model;
+    const auto made = [&](double scale) {
+      request.guidance_scale = scale;
+      base::Image8 image;
+      (*generator)->make(request, [&](int, const base::Image8& i) { image = i; });
+      return image;
+    };
+    request.guidance_scale = 2;
+    QVERIFY((*generator)->check(request).error().message.find("sampling.guidance.weights") != std::string::npos);
+    // An earlier checkpoint of the same teacher is the weaker one; against itself, guidance changes nothing.
+    const auto checkpoints = base::RunFolder::open(folder("whole"))->listCheckpoints("teacher");
+    QVERIFY(checkpoints.size() > 1);
+    request.solver->guidance.weights = checkpoints.front().path.string();
+    QVERIFY((*generator)->check(request).ok());
+    const auto plain = made(1), guided = made(3);
+    QVERIFY(plain != guided);
+    request.solver->guidance.weights = checkpoints.back().path.string();
+    const auto against_itself = made(3);
+    for (std::size_t i = 0; i < plain.pixels.size(); ++i)
+      QVERIFY(std::abs(int(plain.pixels[i]) - int(against_itself.pixels[i])) <= 1);
+    request.solver->guidance.weights = folder("whole") + "/decoder/latent_statistics.safetensors";
+    try {
+      made(3);
+      QFAIL("latent statistics guided a teacher");
+    } catch (const std::runtime_error& error) {
+      QVERIFY2(std::strstr(error.what(), "sampling.guidance.weights"), error.what());
+    }
+  }
+
   void aCancelledRequestStopsBetweenBatches() {
     auto generator = training::Generator::open(folder("whole"), torch::kCPU);
     base::SampleRequest many;
