@@ -63,16 +63,27 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
                            std::to_string(num_classes) + " classes: " + known + (num_classes > 12 ? ", ..." : ""),
                        base::ErrorKind::kUsage};
   }
-  if (!request.checkpoint.empty())
-    if (const auto parsed = parseCheckpoint(request.checkpoint); !parsed) return parsed.error();
+  if (!request.checkpoint.empty()) {
+    const auto parsed = parseCheckpoint(request.checkpoint);
+    if (!parsed) return parsed.error();
+    if (request.use_teacher != (parsed->first == "teacher"))
+      return base::Error{request.checkpoint +
+                             (request.use_teacher ? " holds no teacher; name one of teacher/checkpoints"
+                                                  : " holds no student; ask for the teacher") +
+                             ", or leave the checkpoint out for the newest weights",
+                         base::ErrorKind::kUsage};
+  }
   return {};
 }
 
 core::VelocityField Generator::teacherField(const base::SampleRequest& request) {
-  const auto key = std::to_string(folder_.listCheckpoints("teacher").size()) + (request.use_ema ? "ema" : "model");
+  const auto entries = folder_.listCheckpoints("teacher");
+  std::int64_t step = request.checkpoint.empty() ? -1 : parseCheckpoint(request.checkpoint).value().second;
+  if (step < 0 && !entries.empty()) step = entries.back().step;
+  const auto key = std::to_string(step) + (request.use_ema ? "ema" : "model");
   if (!teacher_ || teacher_key_ != key) {
     teacher_ = makeTeacher(config_, static_cast<std::int64_t>(class_names_.size()));
-    loadStageWeights(*teacher_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
+    loadStageWeights(*teacher_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel, step);
     freeze(*teacher_);
     teacher_->to(device_);
     teacher_key_ = key;
