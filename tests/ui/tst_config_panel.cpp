@@ -158,6 +158,11 @@ class TestConfigPanel : public QObject {
     const auto back = base::parseConfig(run.yaml.toStdString(), "yaml");
     QVERIFY(back.ok());
     QVERIFY(base::difference(*back, panel.draft().config()).empty());
+    line->setFocus();
+    line->selectAll();
+    QTest::keyClicks(line, QStringLiteral("1e-10"));  // "1e-1" on the way is a number too
+    QCOMPARE(line->text(), QStringLiteral("1e-10"));
+    QCOMPARE(panel.draft().config().teacher.training.lr, 1e-10);
     form->setSearch(QStringLiteral("mf lr"));
     QVERIFY(form->editorOf(QStringLiteral("mean_flow.training.lr")));
   }

@@ -312,8 +312,7 @@ class TestMainWindow : public QObject {
     window.show();
     const auto grabAll = [&](const QString& state) {
       for (auto* dock : window.findChildren<QDockWidget*>()) {
-        dock->show();
-        dock->raise();
+        for (auto* other : window.findChildren<QDockWidget*>()) other->setVisible(other == dock);
         QTest::qWait(state == QStringLiteral("loading") ? 0 : 60);
         const QImage picture = dock->widget()->grab().toImage();
         QVERIFY(picture.width() > 100 && picture.height() > 60);

@@ -3,6 +3,7 @@
 #include <QElapsedTimer>
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <random>
 
 #include "ui/bench/frame_times.h"
@@ -14,6 +15,13 @@ namespace {
 
 constexpr int kNumFrames = 300;
 constexpr double kShare = 0.005;  // of the visible range a frame: the whole of it in some seconds
+
+/// CPU time of this thread: what a frame costs, whatever else the machine is doing.
+double cpuMs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return 1e3 * static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e6;
+}
 
 void fill(RunSource& source, std::int64_t num_points) {
   base::RunStarted started;
@@ -62,10 +70,12 @@ QJsonObject benchCurves(const Theme& theme, std::int64_t num_points) {
   panel.setSource(&source);
   panel.zoomTo(0, 0.2 * static_cast<double>(num_points));
   const double first_ms = static_cast<double>(clock.nsecsElapsed()) / 1e6;  // smoothing of all points among it
-  FrameTimes times;
+  FrameTimes times, cpu_times;
   for (int frame = 0; frame < kNumFrames; ++frame) {
     clock.restart();
+    const double cpu_before = cpuMs();
     panel.panBy(kShare);
+    cpu_times.ms.push_back(cpuMs() - cpu_before);
     times.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
     QApplication::processEvents();
   }
@@ -77,6 +87,8 @@ QJsonObject benchCurves(const Theme& theme, std::int64_t num_points) {
           {QStringLiteral("first_ms"), first_ms},
           {QStringLiteral("p50_ms"), times.quantile(0.5)},
           {QStringLiteral("p99_ms"), times.quantile(0.99)},
+          {QStringLiteral("cpu_p50_ms"), cpu_times.quantile(0.5)},
+          {QStringLiteral("cpu_p99_ms"), cpu_times.quantile(0.99)},
           {QStringLiteral("max_ms"), times.quantile(1)}};
 }
 

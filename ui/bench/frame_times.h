@@ -15,7 +15,8 @@ struct FrameTimes {
 };
 
 /// Draws the curves panel over `num_points` points of one scalar, zoomed to a fifth of them, and pans it by one frame's
-/// worth at a time. Keys: bench, points, frames, fill_seconds, first_ms, p50_ms, p99_ms, max_ms.
+/// worth at a time. Keys: bench, points, frames, fill_seconds, first_ms, p50_ms, p99_ms, max_ms, and the CPU
+/// time of the thread as cpu_p50_ms and cpu_p99_ms.
 QJsonObject benchCurves(const Theme& theme, std::int64_t num_points);
 
 }  // namespace meanflow::ui

@@ -361,6 +361,7 @@ void ConfigPanel::onEdited(const QString& key, const QString& text) {
 void ConfigPanel::onCommitted(const QString& key) {
   if (mode_ == Mode::kNewRun) {
     draft_.endEdit();
+    form_->refreshField(key);  // written as YAML writes it
     return;
   }
   const auto typed = typed_.find(key);

@@ -110,7 +110,11 @@ void FieldEditor::buildEditor() {
     line_ = new QLineEdit;
     line_->setMinimumWidth(60);
     line_->setPlaceholderText(doc_.type == "text" ? tr("none") : rangeText(doc_));
-    connect(line_, &QLineEdit::textEdited, this, &FieldEditor::edited);
+    connect(line_, &QLineEdit::textEdited, this, [this](const QString& typed) {
+      is_typing_ = true;
+      Q_EMIT edited(typed);
+      is_typing_ = false;
+    });
     connect(line_, &QLineEdit::editingFinished, this, &FieldEditor::committed);
   }
   editor()->setAccessibleName(name);
@@ -155,7 +159,8 @@ void FieldEditor::present(const FieldState& state) {
     check_->setText(check_->isChecked() ? tr("on") : tr("off"));
   } else if (combo_) {
     combo_->setCurrentText(state.text);
-  } else if (line_->text() != state.text) {
+  } else if (line_->text() != state.text && !is_typing_) {
+    // What is being typed stays as it is: "1e-1" may go on to be "1e-10".
     line_->setText(state.text);
     if (!line_->hasFocus()) line_->setCursorPosition(0);
   }

@@ -53,6 +53,7 @@ class FieldEditor final : public QWidget {
   const Theme& theme_;
   base::FieldDoc doc_;
   FieldState state_;
+  bool is_typing_ = false;
   QLabel* name_;
   QLabel* mark_;
   QCheckBox* check_ = nullptr;

@@ -137,7 +137,7 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       stack("samples", {"trajectory", "cmt", "curves", "log", "config"});
       stack("pipeline", {"runs"});
       show({"pipeline", "class_grids", "samples", "trajectory", "runs"});
-      widths("class_grids", "samples", 60);
+      widths("class_grids", "samples", 66);
       break;
     case Perspective::kEvaluate:
       split("runs", "curves", Qt::Horizontal);
