@@ -1,52 +1,50 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 #include <QMainWindow>
-#include <array>
 #include <functional>
 #include <memory>
 #include <thread>
 
 #include "core/base/run/training_host.h"
 #include "ui/models/recent_runs.h"
+#include "ui/models/run_catalog.h"
 #include "ui/models/run_controller.h"
 #include "ui/models/run_source.h"
+#include "ui/window/run_desk.h"
+#include "ui/window/workspace_layout.h"
 
-class QDockWidget;
-class QLabel;
-class QMenu;
 class QSettings;
 class QStackedWidget;
 
 namespace meanflow::ui {
 
 class Banner;
+class ClassGridPanel;
+class CommandPalette;
+class ConfigPanel;
 class CurvesPanel;
 class LogPanel;
 class PipelinePanel;
+class QueuePanel;
 class RunsPanel;
+class StatusLine;
 class StepTimeline;
 class Theme;
 class ViewerPanes;
 class WelcomePage;
+class WindowMenus;
 
 /// Opens the training library and makes a host, or returns null with a sentence in `error`. Called on a thread of its
 /// own.
 using TrainingHostFactory = std::function<base::TrainingHost*(QString* error)>;
 
-/// How the demo is started from the window.
-struct DemoOptions {
-  QString out_folder;  ///< Empty: a folder named by date under the person's data folder.
-  QString config = QStringLiteral("demo");
-  QStringList overrides;
-};
-
-/// The studio's window: docks, menus and a status bar around one run. Everything a run says comes through a RunSource,
-/// everything it is told goes through the RunController.
+/// The studio's window: a welcome page, or docked panels around one run. Everything a run says comes through a
+/// RunSource, everything it is told goes through the RunController, and runs are started at the RunDesk. Menus,
+/// layout, palette and status line are collaborators in ui/window.
 class MainWindow final : public QMainWindow {
   Q_OBJECT
  public:
-  enum class Perspective { kTrain, kDiagnose, kSample };
-  static constexpr int kNumPerspectives = 3;
+  using Perspective = ui::Perspective;
 
   MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory factory, QWidget* parent = nullptr);
   ~MainWindow() override;
@@ -58,8 +56,11 @@ class MainWindow final : public QMainWindow {
 
   RunSource* source() const { return source_.get(); }
   RunController& controller() { return controller_; }
+  RunQueue& queue() { return desk_.queue(); }
   StepTimeline& timeline() { return *timeline_; }
-  Perspective perspective() const { return perspective_; }
+  ConfigPanel& config() { return *config_; }
+  CommandPalette& palette() { return *palette_; }
+  Perspective perspective() const { return layout_->perspective(); }
   QString bannerMessage() const;
   /// Closes without a question: a live run is stopped and saved first all the same.
   void closeQuietly();
@@ -67,10 +68,12 @@ class MainWindow final : public QMainWindow {
  public Q_SLOTS:
   void openFolder(const QString& folder);
   void askOpenFolder();
-  void startDemo();  ///< As soon as the training library is there.
+  void openNewRun();  ///< The configuration of a new run, whatever is on show.
+  void startDemo();   ///< As soon as the training library is there.
   void startOrContinue();
   void closeRun();
-  void setPerspective(meanflow::ui::MainWindow::Perspective perspective);
+  void extend(const QString& folder, const QString& assignment);
+  void setPerspective(meanflow::ui::Perspective perspective);
   void resetLayout();
 
  Q_SIGNALS:
@@ -83,24 +86,18 @@ class MainWindow final : public QMainWindow {
 
  private:
   void buildDocks();
-  void buildMenus();
-  void buildStatusBar();
-  void layOutDefault(Perspective perspective);
-  void saveLayout();
-  void restoreLayout(Perspective perspective);
+  void connectMenus();
+  void connectPanels();
+  void fillPalette();
   void setSource(std::unique_ptr<RunSource> source);
-  void startRun(const base::RunRequest& request, RunSource* history);
+  void showWorkspace();
+  void askExtend(const QString& folder);
   void onHostLoaded(base::TrainingHost* host, const QString& error);
   void onSourceChanged(StoreKind kind);
-  void refreshStatus();
   void refreshActions();
   void refreshTitle();
   void say(const QString& message, bool is_error);
-  bool hasLiveRun() const;
   void stopAndClose();
-  QDockWidget* addDock(const QString& name, const QString& title, QWidget* content, const QString& tip);
-  QAction* addAction(QMenu* menu, const QString& icon, const QString& text, const QKeySequence& shortcut,
-                     const QString& tip);
 
   Theme& theme_;
   QSettings& settings_;
@@ -112,38 +109,27 @@ class MainWindow final : public QMainWindow {
   bool wants_demo_ = false;
   DemoOptions demo_options_;
   RecentRuns recent_;
+  RunCatalog catalog_;
+  RunDesk desk_;
   RunController controller_;
   std::unique_ptr<RunSource> source_;
 
+  WorkspaceLayout* layout_;
   Banner* banner_;
   QStackedWidget* pages_;
   WelcomePage* welcome_;
-  QMainWindow* workspace_;
   StepTimeline* timeline_;
   PipelinePanel* pipeline_;
+  ConfigPanel* config_;
   CurvesPanel* curves_;
   LogPanel* log_;
   RunsPanel* runs_;
+  QueuePanel* queue_panel_;
   ViewerPanes* viewers_;
-  std::vector<QDockWidget*> docks_;
-  QMenu* recent_menu_ = nullptr;
-  QMenu* docks_menu_ = nullptr;
-  QAction* demo_action_ = nullptr;
-  QAction* close_run_action_ = nullptr;
-  QAction* export_action_ = nullptr;
-  QAction* start_action_ = nullptr;
-  QAction* pause_action_ = nullptr;
-  QAction* save_action_ = nullptr;
-  QAction* stop_action_ = nullptr;
-  QAction* discard_action_ = nullptr;
-  std::array<QAction*, kNumPerspectives> perspective_actions_{};
-  QLabel* device_label_;
-  QLabel* rate_label_;
-  QLabel* watching_label_;
-  QLabel* saved_label_;
-  QLabel* state_label_;
-  Perspective perspective_ = Perspective::kTrain;
-  bool is_layout_ready_ = false;
+  ClassGridPanel* class_grids_;
+  StatusLine* status_;
+  WindowMenus* menus_ = nullptr;
+  CommandPalette* palette_ = nullptr;
   bool is_closing_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <QApplication>
 #include <QDir>
 #include <QFileInfo>
+#include <QJsonDocument>
 #include <QSettings>
 #include <QTimer>
 #include <cstdio>
@@ -16,6 +17,7 @@
 
 #include "core/base/run/demo_run.h"
 #include "core/base/run/training_host.h"
+#include "ui/bench/frame_times.h"
 #include "ui/main_window.h"
 #include "ui/theme/theme.h"
 
@@ -34,6 +36,9 @@ struct Arguments {
   std::string device;
   std::optional<std::int64_t> seed;
   double after_seconds = 3;
+  std::string bench;
+  std::int64_t bench_points = 10'000'000;
+  bool is_json = false;
 };
 
 QString tr(const char* text) { return QCoreApplication::translate("main", text); }
@@ -84,6 +89,17 @@ void takeScreenshotLater(MainWindow& window, const Arguments& arguments) {
   });
 }
 
+int runBench(const meanflow::ui::Theme& theme, const Arguments& arguments) {
+  const auto measured = meanflow::ui::benchCurves(theme, arguments.bench_points);
+  if (arguments.is_json) {
+    std::cout << QJsonDocument(measured).toJson(QJsonDocument::Compact).toStdString() << "\n";
+  } else {
+    for (auto it = measured.begin(); it != measured.end(); ++it)
+      std::cout << it.key().toStdString() << " " << it.value().toVariant().toString().toStdString() << "\n";
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -102,6 +118,12 @@ int main(int argc, char** argv) {
   parser.add_option("--after", arguments.after_seconds, "Seconds to wait before the screenshot")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  parser.add_option("--bench", arguments.bench, "Measure the window instead of opening it: curves")
+      ->check(CLI::IsMember({"curves"}));
+  parser.add_option("--bench-points", arguments.bench_points, "Points of the measured curve")
+      ->check(CLI::Range(std::int64_t{1000}, std::int64_t{100'000'000}))
+      ->capture_default_str();
+  parser.add_flag("--json", arguments.is_json, "Print the measurement as JSON");
   parser.set_version_flag("--version", std::string("meanflow-studio ") + STUDIO_VERSION);
 
   QApplication app(argc, argv);  // takes Qt's own options out of argv first
@@ -121,6 +143,8 @@ int main(int argc, char** argv) {
   theme.setChoice(arguments.theme == "light"  ? ThemeChoice::kLight
                   : arguments.theme == "dark" ? ThemeChoice::kDark
                                               : static_cast<ThemeChoice>(std::clamp(stored, 0, 2)));
+
+  if (!arguments.bench.empty()) return runBench(theme, arguments);
 
   const QString program_folder = QCoreApplication::applicationDirPath();
   MainWindow window(theme, settings,

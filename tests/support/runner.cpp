@@ -7,6 +7,7 @@
 #include "tests/support/studio_test.h"
 #ifdef STUDIO_TEST_WIDGETS
 #include <QApplication>
+#include <QTemporaryDir>
 using Application = QApplication;
 #else
 #include <QCoreApplication>
@@ -32,6 +33,11 @@ std::string testsFolder() { return STUDIO_TESTS_FOLDER; }
 
 // Usage: tests_LAYER [CLASS [Qt Test arguments...]]; without a class every class runs.
 int main(int argc, char** argv) {
+#ifdef STUDIO_TEST_WIDGETS
+  // Drafts, queues and runs of the person who runs the tests are none of theirs.
+  const QTemporaryDir home;
+  for (const char* name : {"XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"}) qputenv(name, home.path().toUtf8());
+#endif
   Application app(argc, argv);
   const auto& tests = meanflow::testing::registry();
   std::vector<char*> qt_args = {argv[0]};

@@ -3,19 +3,25 @@
 #include <QApplication>
 #include <QDir>
 #include <QDockWidget>
+#include <QLineEdit>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QSet>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <atomic>
 
+#include "core/base/config/config_io.h"
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_run.h"
+#include "ui/config/config_panel.h"
+#include "ui/config/start_bar.h"
 #include "ui/main_window.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/theme/theme.h"
+#include "ui/window/command_palette.h"
 
 using namespace meanflow;
 using namespace meanflow::ui;
@@ -28,6 +34,7 @@ class ObedientHost final : public base::TrainingHost {
   explicit ObedientHost(std::string refusal = {}) : refusal_(std::move(refusal)) {}
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
     if (!refusal_.empty()) return base::Error{refusal_};
+    if (request.run_folder.ends_with("bad")) return base::Error{"bad: teacher.model.depth is 0; set it to at least 1"};
     sink_ = std::move(sink);
     last_request = request;
     for (const auto& record : testing::madeUpRun({.num_stages = 2})) sink_->publish(record);
@@ -182,7 +189,155 @@ class TestMainWindow : public QObject {
       if (action->isSeparator() || action->menu() || action->text().isEmpty() || action->text().startsWith(u'/'))
         continue;
       QVERIFY2(!action->toolTip().isEmpty(), qPrintable(action->text()));
+      QVERIFY2(!action->shortcut().isEmpty(), qPrintable(action->text()));
     }
+    QSet<QKeySequence> keys;
+    for (const auto* action : window.menuBar()->findChildren<QAction*>()) {
+      if (action->shortcut().isEmpty()) continue;
+      QVERIFY2(!keys.contains(action->shortcut()), qPrintable(action->text()));
+      keys.insert(action->shortcut());
+    }
+  }
+
+  void tabReachesEveryControlOnShow() {
+    const QString folder = dir_->filePath(QStringLiteral("run"));
+    testing::writeRunFolder(folder, testing::madeUpRun({.num_stages = 3, .has_samples = false}));
+    MainWindow window(*theme_, *settings_, {});
+    window.resize(1280, 720);
+    window.show();
+    QApplication::setActiveWindow(&window);  // there is no window manager to do it
+    window.openFolder(folder);
+    QTRY_VERIFY(!window.source()->isLoading());
+    for (const char* name : {"config", "class_grids", "pipeline"}) {
+      window.findChild<QDockWidget*>(QLatin1String(name))->show();
+      window.findChild<QDockWidget*>(QLatin1String(name))->raise();
+      QTest::qWait(80);
+      QSet<QWidget*> wanted;
+      for (auto* widget : window.findChildren<QWidget*>()) {
+        if (widget->isVisible() && widget->isEnabled() && (widget->focusPolicy() & Qt::TabFocus) &&
+            widget->window() == &window && !widget->visibleRegion().isEmpty() && !widget->focusProxy())
+          wanted.insert(widget);
+      }
+      QVERIFY(wanted.size() > 10);
+      // Not by activation: the search line of the runs, say, keeps no key for itself but Tab is pressed everywhere.
+      (*wanted.begin())->setFocus(Qt::TabFocusReason);
+      QSet<QWidget*> reached;
+      for (int i = 0; i < 400; ++i) {
+        auto* focus = QApplication::focusWidget();
+        if (!focus) break;
+        reached.insert(focus);
+        QTest::keyClick(focus, Qt::Key_Tab);
+      }
+      QStringList missed;
+      for (auto* widget : wanted - reached)
+        missed << QStringLiteral("%1 '%2'").arg(QLatin1String(widget->metaObject()->className()),
+                                                widget->accessibleName());
+      QVERIFY2(missed.isEmpty(), qPrintable(missed.join(QStringLiteral("; "))));
+    }
+  }
+
+  void theQueueGoesOnPastARunThatFails() {
+    ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    window.show();
+    window.loadTrainingLibrary();
+    QTRY_VERIFY(window.isTrainingReady());
+    auto& queue = window.queue();
+    QTest::qWait(50);  // the queue that was left has been read
+    for (const char* name : {"bad", "good", "next"})
+      queue.add(QLatin1String(name), dir_->filePath(QLatin1String(name)), QStringLiteral("seed: 1\n"));
+    QVERIFY(window.source() == nullptr);  // held until it is let go
+    queue.setGoing(true);
+    QTRY_VERIFY(window.source() && window.source()->folder().endsWith(QStringLiteral("good")));
+    QCOMPARE(queue.runs()[0].state, QueuedRun::State::kFailed);
+    QCOMPARE(queue.runs()[0].remark, QStringLiteral("bad: teacher.model.depth is 0; set it to at least 1"));
+    QCOMPARE(queue.runs()[1].state, QueuedRun::State::kRunning);
+    QTRY_VERIFY(window.controller().actions().can_stop);
+    window.controller().stopAndSave();
+    QTRY_VERIFY(window.source()->folder().endsWith(QStringLiteral("next")));
+    QCOMPARE(queue.runs()[1].state, QueuedRun::State::kFailed);
+    QVERIFY(queue.runs()[1].remark.contains(QStringLiteral("stopped before its end")));
+    QTRY_VERIFY(window.controller().actions().can_stop);
+    queue.setGoing(false);
+    window.closeQuietly();
+    QTRY_VERIFY(!window.isVisible());
+  }
+
+  void aFinishedRunIsExtendedWithMoreSteps() {
+    ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    window.show();
+    window.loadTrainingLibrary();
+    QTRY_VERIFY(window.isTrainingReady());
+    const QString folder = dir_->filePath(QStringLiteral("run"));
+    testing::writeRunFolder(folder, testing::madeUpRun({.is_finished = true, .has_samples = false}));
+    window.openFolder(folder);
+    QTRY_VERIFY(!window.source()->isLoading());
+    window.extend(folder, QStringLiteral("mean_flow.training.steps=450"));
+    QVERIFY(window.source()->isLive());
+    QCOMPARE(host->last_request.overrides, std::vector<std::string>{"mean_flow.training.steps=450"});
+    QCOMPARE(QString::fromStdString(host->last_request.run_folder), folder);
+    window.closeQuietly();
+    QTRY_VERIFY(!window.isVisible());
+  }
+
+  void theConfigurationStartsARunInAFolderOfItsName() {
+    ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    window.show();
+    window.loadTrainingLibrary();
+    QTRY_VERIFY(window.isTrainingReady());
+    window.openNewRun();
+    QTRY_VERIFY(!window.config().draft().baselineName().isEmpty());
+    QTest::qWait(100);
+    window.config().draft().edit(QStringLiteral("seed"), QStringLiteral("5"));
+    auto* bar = window.findChild<StartBar*>();
+    bar->setParentFolder(dir_->filePath(QStringLiteral("runs")));
+    bar->setName(QStringLiteral("mine"), false);
+    window.config().startNewRun();
+    QTRY_VERIFY(window.source() && window.source()->isLive());
+    QCOMPARE(QString::fromStdString(host->last_request.run_folder), dir_->filePath(QStringLiteral("runs/mine")));
+    const auto config = base::loadConfig(host->last_request.config);
+    QVERIFY(config.ok());
+    QCOMPARE(config->seed, 5);
+    window.closeQuietly();
+    QTRY_VERIFY(!window.isVisible());
+  }
+
+  void everyPanelSaysSomethingInEveryState() {
+    const QString out = QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/panels");
+    QVERIFY(QDir().mkpath(out));
+    MainWindow window(*theme_, *settings_, {});
+    window.resize(1280, 720);
+    window.show();
+    const auto grabAll = [&](const QString& state) {
+      for (auto* dock : window.findChildren<QDockWidget*>()) {
+        for (auto* other : window.findChildren<QDockWidget*>()) other->setVisible(other == dock);
+        QTest::qWait(state == QStringLiteral("loading") ? 0 : 60);
+        const QImage picture = dock->widget()->grab().toImage();
+        QVERIFY(picture.width() > 100 && picture.height() > 60);
+        QSet<QRgb> colours;
+        for (int y = 0; y < picture.height(); y += 2) {
+          for (int x = 0; x < picture.width(); x += 2) colours.insert(picture.pixel(x, y));
+        }
+        QVERIFY2(colours.size() > 8, qPrintable(dock->objectName() + QStringLiteral(" is blank while ") + state));
+        QVERIFY(picture.save(QStringLiteral("%1/%2_%3.png").arg(out, dock->objectName(), state)));
+      }
+    };
+    window.openNewRun();
+    grabAll(QStringLiteral("empty"));
+    const QString folder = dir_->filePath(QStringLiteral("run"));
+    testing::writeRunFolder(folder, testing::madeUpRun({}));
+    window.openFolder(folder);
+    QVERIFY(window.source()->isLoading());
+    grabAll(QStringLiteral("loading"));
+    QTRY_VERIFY(!window.source()->isLoading());
+    grabAll(QStringLiteral("live"));
+    const QString failed = dir_->filePath(QStringLiteral("failed"));
+    testing::writeRunFolder(failed, testing::madeUpRun({.state = base::RunState::kFailed}));
+    window.openFolder(failed);
+    QTRY_VERIFY(!window.source()->isLoading());
+    grabAll(QStringLiteral("failed"));
   }
 
   /// Pictures for people: every state, light and dark, in the build folder's screenshots/.
@@ -206,6 +361,14 @@ class TestMainWindow : public QObject {
         QVERIFY(picture.save(QStringLiteral("%1/%2_%3.png").arg(out, name, look)));
       };
       grab(QStringLiteral("welcome"));
+      window.openNewRun();
+      QTest::qWait(150);
+      window.config().draft().edit(QStringLiteral("teacher.training.lr"), QStringLiteral("0.004"));
+      window.config().draft().edit(QStringLiteral("teacher.training.batch_size"), QStringLiteral("many"));
+      window.config().showSetting(QStringLiteral("teacher.training.lr"));
+      grab(QStringLiteral("new_run"));
+      window.config().draft().undoStack().undo();
+      window.config().draft().undoStack().undo();
       const auto open = [&](const QString& name, const testing::MadeUpRunOptions& options) {
         const QString folder = dir_->filePath(name + look);
         testing::writeRunFolder(folder, testing::madeUpRun(options));
@@ -227,11 +390,17 @@ class TestMainWindow : public QObject {
       open(QStringLiteral("live"), {});
       for (const auto& [name, perspective] : {std::pair{QStringLiteral("train"), MainWindow::Perspective::kTrain},
                                               {QStringLiteral("diagnose"), MainWindow::Perspective::kDiagnose},
-                                              {QStringLiteral("sample"), MainWindow::Perspective::kSample}}) {
+                                              {QStringLiteral("sample"), MainWindow::Perspective::kSample},
+                                              {QStringLiteral("evaluate"), MainWindow::Perspective::kEvaluate}}) {
         window.setPerspective(perspective);
         grab(name);
       }
       window.setPerspective(MainWindow::Perspective::kTrain);
+      window.palette().openUp();
+      QTest::keyClicks(window.palette().findChild<QLineEdit*>(), QStringLiteral("lr"));
+      QTest::qWait(100);
+      QVERIFY(window.palette().grab().save(QStringLiteral("%1/palette_%2.png").arg(out, look)));
+      window.palette().hide();
       window.timeline().setCursor(QStringLiteral("teacher"), 700);
       grab(QStringLiteral("scrubbed"));
       open(QStringLiteral("failed"), {.state = base::RunState::kFailed});

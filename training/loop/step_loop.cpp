@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/base/config/config_io.h"
+#include "core/base/config/live_settings.h"
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
 #include "training/loop/checkpoint_store.h"
@@ -38,17 +39,6 @@ std::string broadcastText(const Worker& worker, std::string text) {
   if (worker.isLeader()) std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
   worker.broadcast(bytes);
   return {bytes.data_ptr<std::uint8_t>(), bytes.data_ptr<std::uint8_t>() + bytes.numel()};
-}
-
-/// Whether a setting is read anew every step; the others need the run to be started again.
-bool isLiveSetting(const std::string& key) {
-  const auto at = key.find(".training.");
-  if (at == std::string::npos) return false;
-  const std::string name = key.substr(at + 10);
-  for (const char* live : {"steps", "lr", "final_lr", "schedule", "warmup_steps", "clip_grad", "ema_decay", "log_every",
-                           "checkpoint_every", "keep_checkpoints", "sample_every"})
-    if (name == live) return true;
-  return false;
 }
 
 /// Everything one rank keeps while a stage trains. Reads top-down: run() is the loop, the rest are its steps.
@@ -274,7 +264,7 @@ class StageLoop {
     change.key = broadcastText(worker_, change.key);
     change.value = broadcastText(worker_, change.value);
     const auto old_value = base::getValue(config_, change.key);
-    const bool is_live = isLiveSetting(change.key);
+    const bool is_live = base::isLiveSetting(change.key);
     const auto applied =
         !old_value ? base::Result<void>(old_value.error())
         : is_live  ? base::setValue(config_, change.key, change.value)

@@ -69,8 +69,16 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
                            std::to_string(num_classes) + " classes: " + known + (num_classes > 12 ? ", ..." : ""),
                        base::ErrorKind::kUsage};
   }
-  if (!request.checkpoint.empty())
-    if (const auto parsed = parseCheckpoint(request.checkpoint); !parsed) return parsed.error();
+  if (!request.checkpoint.empty()) {
+    const auto parsed = parseCheckpoint(request.checkpoint);
+    if (!parsed) return parsed.error();
+    if (request.use_teacher != (parsed->first == "teacher"))
+      return base::Error{request.checkpoint +
+                             (request.use_teacher ? " holds no teacher; name one of teacher/checkpoints"
+                                                  : " holds no student; ask for the teacher") +
+                             ", or leave the checkpoint out for the newest weights",
+                         base::ErrorKind::kUsage};
+  }
   if (!request.use_teacher) return {};
   const auto& solver = request.solver ? *request.solver : config_.sampling;
   if (usesAutoGuidance(request, solver) && solver.guidance.weights.empty())
@@ -82,10 +90,13 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
 }
 
 core::VelocityField Generator::teacherField(const base::SampleRequest& request) {
-  const auto key = std::to_string(folder_.listCheckpoints("teacher").size()) + (request.use_ema ? "ema" : "model");
+  const auto entries = folder_.listCheckpoints("teacher");
+  std::int64_t step = request.checkpoint.empty() ? -1 : parseCheckpoint(request.checkpoint).value().second;
+  if (step < 0 && !entries.empty() && namedWeights(config_, "teacher").empty()) step = entries.back().step;
+  const auto key = std::to_string(step) + (request.use_ema ? "ema" : "model");
   if (!teacher_ || teacher_key_ != key) {
     teacher_ = makeTeacher(config_, static_cast<std::int64_t>(class_names_.size()));
-    loadWeights(*teacher_, config_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel);
+    loadWeights(*teacher_, config_, folder_, "teacher", request.use_ema ? Weights::kEma : Weights::kModel, step);
     freeze(*teacher_);
     teacher_->to(device_);
     teacher_key_ = key;

@@ -81,4 +81,9 @@ double CurveData::lastStep(const std::string& stage) const {
   return series && !series->empty() ? series->x(series->size() - 1) : 0;
 }
 
+double CurveData::firstStep(const std::string& stage) const {
+  const auto* series = store_.series(stage, "unix_seconds");
+  return series && !series->empty() ? series->x(0) : 0;
+}
+
 }  // namespace meanflow::ui

@@ -36,6 +36,7 @@ class CurveData {
                const std::function<void(std::int64_t, double)>& each) const;
   /// The last step of a stage with a point; 0 for none.
   double lastStep(const std::string& stage) const;
+  double firstStep(const std::string& stage) const;  ///< Likewise of the first point.
 
  private:
   const base::MetricSeries& smoothed(const std::string& stage, const std::string& name, const base::MetricSeries& raw);

@@ -52,6 +52,10 @@ class RunController final : public QObject {
   void stopAndSave() { send(base::StopAndSave{}); }
   void saveNow() { send(base::SaveNow{}); }
   void discard() { send(base::Discard{}); }
+  /// Of the run on show, as `meanflow control RUN change_setting KEY=VALUE`; the run answers with SettingChanged.
+  void changeSetting(const QString& key, const QString& value) {
+    send(base::ChangeSetting{key.toStdString(), value.toStdString()});
+  }
   void refresh();  ///< Derives the actions again; connected to the source's changes.
 
  Q_SIGNALS:

@@ -1,215 +1,99 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panels/curves_panel.h"
 
-#include <QAbstractItemView>
 #include <QApplication>
-#include <QComboBox>
-#include <QFile>
 #include <QFileDialog>
-#include <QHBoxLayout>
 #include <QLabel>
-#include <QListWidget>
-#include <QMenu>
 #include <QMessageBox>
-#include <QSlider>
 #include <QStackedLayout>
-#include <QSvgGenerator>
-#include <QToolButton>
 #include <QVBoxLayout>
-#include <QWidgetAction>
 #include <algorithm>
 #include <cmath>
-#include <set>
 
+#include "ui/panels/curve_charts.h"
+#include "ui/panels/curve_values.h"
+#include "ui/panels/curves_export.h"
+#include "ui/panels/curves_tool_bar.h"
 #include "ui/panels/custom_plot.h"
 #include "ui/panels/empty_state.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
-namespace {
-
-constexpr int kMaxSlider = 100;
-
-/// The slider is even in the logarithm of the window 1 / (1 - s): 1 step at the left, 1000 at the right.
-double smoothingOf(int slider) { return slider == 0 ? 0 : 1 - std::pow(10.0, -3.0 * slider / kMaxSlider); }
-int sliderOf(double smoothing) {
-  return smoothing <= 0 ? 0 : static_cast<int>(std::lround(-std::log10(1 - smoothing) / 3 * kMaxSlider));
-}
-
-QCPItemStraightLine* addVertical(QCustomPlot* plot, QCPAxisRect* rect) {
-  auto* line = new QCPItemStraightLine(plot);
-  for (auto* point : {line->point1, line->point2}) {
-    point->setAxes(rect->axis(QCPAxis::atBottom), rect->axis(QCPAxis::atLeft));
-    point->setAxisRect(rect);
-    point->setTypeX(QCPItemPosition::ptPlotCoords);
-    point->setTypeY(QCPItemPosition::ptAxisRectRatio);
-  }
-  line->setClipAxisRect(rect);
-  line->setVisible(false);
-  return line;
-}
-
-void placeVertical(QCPItemStraightLine* line, double x) {
-  line->point1->setCoords(x, 0);
-  line->point2->setCoords(x, 1);
-}
-
-}  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
     : QWidget(parent),
       theme_(theme),
       stack_(new QStackedLayout),
       empty_(new EmptyState(theme, QStringLiteral("curve"))),
-      plot_(new QCustomPlot),
-      span_box_(new QComboBox),
-      scalars_button_(new QToolButton),
-      scalars_list_(new QListWidget),
-      log_button_(new QToolButton),
-      smoothing_slider_(new QSlider(Qt::Horizontal)),
-      smoothing_label_(new QLabel),
-      reset_button_(new QToolButton),
-      export_button_(new QToolButton),
+      tools_(new CurvesToolBar(theme)),
+      charts_(new CurveCharts(theme, this)),
+      values_(new CurveValues),
       read_out_(new QLabel) {
   setAccessibleName(tr("Curves"));
-  auto* bar = new QHBoxLayout;
-  bar->setContentsMargins(8, 6, 8, 6);
-  bar->setSpacing(6);
-  buildToolBar(bar);
-
-  plot_->setAccessibleName(tr("Curves of the run; wheel zooms, dragging pans, double click shows all"));
-  plot_->setToolTip(
-      tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Triangles mark "
-         "checkpoints."));
-  plot_->setFocusPolicy(Qt::StrongFocus);
-  plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
-  plot_->setNoAntialiasingOnDrag(true);
-  plot_->setPlottingHint(QCP::phFastPolylines, true);
-  plot_->plotLayout()->clear();
-  plot_->plotLayout()->setRowSpacing(2);
-  plot_->setMinimumSize(220, 120);
   read_out_->setProperty("muted", true);
   read_out_->setContentsMargins(10, 2, 10, 4);
   read_out_->setMinimumWidth(10);
-
+  values_->hide();
   auto* content = new QWidget;
   auto* column = new QVBoxLayout(content);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  column->addWidget(plot_, 1);
+  column->addWidget(charts_->plot(), 1);
+  column->addWidget(values_);
   column->addWidget(read_out_);
   stack_->addWidget(empty_);
   stack_->addWidget(content);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(0);
-  layout->addLayout(bar);
+  layout->addWidget(tools_);
   layout->addLayout(stack_, 1);
 
   click_.setSingleShot(true);
-  connect(&click_, &QTimer::timeout, this, [this] {
-    if (!source_) return;
-    if (span_ == Span::kWholeRun) {
-      const auto at = source_->axis().at(std::llround(click_x_));
-      Q_EMIT stepPicked(QString::fromStdString(at.stage), at.step);
-    } else {
-      Q_EMIT stepPicked(QString::fromStdString(stageAtCursor()), std::max<qint64>(std::llround(click_x_), 0));
-    }
+  connect(&click_, &QTimer::timeout, this, [this] { pick(click_x_); });
+  connect(charts_, &CurveCharts::clicked, this, [this](double x) {
+    click_x_ = x;
+    click_.start(QApplication::doubleClickInterval());
   });
-  connect(plot_, &QCustomPlot::mouseMove, this, &CurvesPanel::onMouseMove);
-  connect(plot_, &QCustomPlot::mousePress, this, [this](QMouseEvent* event) { pressed_at_ = event->pos(); });
-  connect(plot_, &QCustomPlot::mouseRelease, this, &CurvesPanel::onMouseRelease);
-  connect(plot_, &QCustomPlot::mouseDoubleClick, this, [this] {
+  connect(charts_, &CurveCharts::doubleClicked, this, [this] {
     click_.stop();
-    pressed_at_ = QPoint(-1000, -1000);  // the release that follows is no click
     showAll();
   });
-  connect(&theme_, &Theme::changed, this, &CurvesPanel::applyTheme);
+  connect(charts_, &CurveCharts::hovered, this, &CurvesPanel::showReadOut);
+  connect(charts_, &CurveCharts::rangeChanged, this, &CurvesPanel::onRangeChanged);
+  connect(tools_, &CurvesToolBar::spanChosen, this,
+          [this](int span, const QString& stage) { setSpan(static_cast<Span>(span), stage.toStdString()); });
+  connect(tools_, &CurvesToolBar::axisChosen, this, [this](int axis) { setAxis(static_cast<CurveAxis>(axis)); });
+  connect(tools_, &CurvesToolBar::scalarsChosen, this, &CurvesPanel::setShownScalars);
+  connect(tools_, &CurvesToolBar::logXChosen, this, &CurvesPanel::setLogX);
+  connect(tools_, &CurvesToolBar::logYChosen, this, &CurvesPanel::setLogY);
+  connect(tools_, &CurvesToolBar::smoothingChosen, this, &CurvesPanel::setSmoothing);
+  connect(tools_, &CurvesToolBar::valuesToggled, this, [this](bool is_on) {
+    values_->setVisible(is_on);
+    showValues(cursorX().value_or(fullEnd()));
+  });
+  connect(tools_, &CurvesToolBar::showAllRequested, this, &CurvesPanel::showAll);
+  connect(tools_, &CurvesToolBar::exportRequested, this, &CurvesPanel::askExport);
+  connect(&overlays_, &CurveOverlays::changed, this, &CurvesPanel::refreshData);
+  setSmoothing(smoothing_);
   setSource(nullptr);
 }
 
 CurvesPanel::~CurvesPanel() = default;
 
-void CurvesPanel::buildToolBar(QHBoxLayout* bar) {
-  span_box_->setAccessibleName(tr("What the x axis spans"));
-  span_box_->setToolTip(
-      tr("Steps of the stage being trained, of all stages end to end, laid over each other, or of one stage"));
-  span_box_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-  connect(span_box_, &QComboBox::activated, this, [this](int index) {
-    setSpan(static_cast<Span>(span_box_->itemData(index).toInt()),
-            span_box_->itemData(index, Qt::UserRole + 1).toString().toStdString());
-  });
-
-  const auto setUp = [](QToolButton* button, const QString& text, const QString& name, const QString& tip) {
-    button->setText(text);
-    button->setProperty("framed", true);
-    button->setFocusPolicy(Qt::StrongFocus);
-    button->setAccessibleName(name);
-    button->setToolTip(tip);
-  };
-  setUp(scalars_button_, tr("Scalars"), tr("Choose scalars"), tr("Choose which scalars have a chart"));
-  scalars_button_->setPopupMode(QToolButton::InstantPopup);
-  scalars_list_->setAccessibleName(tr("Scalars with a chart"));
-  scalars_list_->setMinimumSize(190, 160);
-  auto* menu = new QMenu(scalars_button_);
-  auto* action = new QWidgetAction(menu);
-  action->setDefaultWidget(scalars_list_);
-  menu->addAction(action);
-  scalars_button_->setMenu(menu);
-  connect(scalars_list_, &QListWidget::itemChanged, this, [this] {
-    QStringList names;
-    for (int i = 0; i < scalars_list_->count(); ++i) {
-      const auto* item = scalars_list_->item(i);
-      if (item->checkState() == Qt::Checked) names << item->data(Qt::UserRole).toString();
-    }
-    setShownScalars(names);
-  });
-
-  setUp(log_button_, tr("Log"), tr("Logarithmic y axes"), tr("Logarithmic y axes"));
-  log_button_->setCheckable(true);
-  connect(log_button_, &QToolButton::toggled, this, &CurvesPanel::setLogY);
-
-  smoothing_slider_->setRange(0, kMaxSlider);
-  smoothing_slider_->setPageStep(10);
-  smoothing_slider_->setValue(sliderOf(smoothing_));
-  smoothing_slider_->setMinimumWidth(60);
-  smoothing_slider_->setMaximumWidth(140);
-  smoothing_slider_->setAccessibleName(tr("Smoothing"));
-  smoothing_slider_->setToolTip(
-      tr("Debiased moving average over all points; the pale band behind the line shows their extremes"));
-  connect(smoothing_slider_, &QSlider::valueChanged, this, [this](int value) { setSmoothing(smoothingOf(value)); });
-  smoothing_label_->setProperty("muted", true);
-  smoothing_label_->setMinimumWidth(fontMetrics().horizontalAdvance(tr("over %1").arg(1000)) + 6);
-
-  setUp(reset_button_, tr("Show all"), tr("Show all"), tr("Show the whole range again (double click)"));
-  connect(reset_button_, &QToolButton::clicked, this, &CurvesPanel::showAll);
-  setUp(export_button_, {}, tr("Export"), tr("Save the charts as PNG or SVG, or the visible points as CSV (Ctrl+E)"));
-  export_button_->setIcon(theme_.icon(QStringLiteral("export")));
-  connect(export_button_, &QToolButton::clicked, this, &CurvesPanel::askExport);
-
-  auto* smoothing_title = new QLabel(tr("Smooth"));
-  smoothing_title->setBuddy(smoothing_slider_);
-  bar->addWidget(span_box_);
-  bar->addWidget(scalars_button_);
-  bar->addWidget(log_button_);
-  bar->addWidget(smoothing_title);
-  bar->addWidget(smoothing_slider_, 1);
-  bar->addWidget(smoothing_label_);
-  bar->addStretch(1);
-  bar->addWidget(reset_button_);
-  bar->addWidget(export_button_);
-  setSmoothing(smoothing_);
-}
+QCustomPlot* CurvesPanel::plot() const { return charts_->plot(); }
 
 void CurvesPanel::setSource(RunSource* source) {
   if (source_) source_->disconnect(this);
   source_ = source;
+  lines_.clear();
   data_ = source_ ? std::make_unique<CurveData>(source_->metrics()) : nullptr;
   if (data_) data_->setSmoothing(smoothing_);
   cursor_ = {};
   is_live_ = true;
   shows_all_ = true;
+  images_an_epoch_ = 0;
   read_out_->clear();
   read_out_->setToolTip({});
   if (source_) {
@@ -219,53 +103,71 @@ void CurvesPanel::setSource(RunSource* source) {
     connect(source_, &RunSource::loadingFinished, this, &CurvesPanel::refreshData);
     // CurveData reads the source's store: let go of it before it dies.
     connect(source_, &QObject::destroyed, this, [this] {
+      lines_.clear();
       data_.reset();
       refreshData();
     });
   }
-  built_stages_.clear();
+  if (axis_ == CurveAxis::kEpochs) axis_ = CurveAxis::kStep;
+  tools_->setAxis(static_cast<int>(axis_));
+  tools_->setEpochsKnown(false);
   refreshData();
+}
+
+void CurvesPanel::setImagesAnEpoch(double images) {
+  if (images == images_an_epoch_) return;
+  images_an_epoch_ = images;
+  tools_->setEpochsKnown(images > 0);
+  if (axis_ == CurveAxis::kEpochs) setAxis(images > 0 ? axis_ : CurveAxis::kStep);
 }
 
 void CurvesPanel::setSpan(Span span, const std::string& stage) {
   span_ = span;
   one_stage_ = stage;
   shows_all_ = true;
-  built_stages_.clear();
+  refreshData();
+}
+
+void CurvesPanel::setAxis(CurveAxis axis) {
+  if (axis == CurveAxis::kEpochs && images_an_epoch_ <= 0) axis = axis_;
+  axis_ = axis;
+  tools_->setAxis(static_cast<int>(axis_));
+  shows_all_ = true;
+  refreshData();
+}
+
+void CurvesPanel::setLogX(bool is_log) {
+  is_log_x_ = is_log;
+  tools_->setLog(is_log_x_, is_log_y_);
+  shows_all_ = true;
   refreshData();
 }
 
 void CurvesPanel::setLogY(bool is_log) {
   is_log_y_ = is_log;
-  log_button_->setChecked(is_log);
-  for (auto& chart : charts_) {
-    auto* axis = chart.rect->axis(QCPAxis::atLeft);
-    axis->setScaleType(is_log ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    axis->setTicker(is_log ? QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog)
-                           : QSharedPointer<QCPAxisTicker>(new QCPAxisTicker));
-    axis->setNumberFormat(QStringLiteral("gb"));
-    axis->setNumberPrecision(is_log ? 1 : 4);
-  }
+  tools_->setLog(is_log_x_, is_log_y_);
   refreshData();
 }
 
 void CurvesPanel::setSmoothing(double smoothing) {
   smoothing_ = std::clamp(smoothing, 0.0, 0.9999);
-  const QSignalBlocker blocker(smoothing_slider_);
-  smoothing_slider_->setValue(sliderOf(smoothing_));
-  smoothing_label_->setText(smoothing_ == 0 ? tr("off") : tr("over %1").arg(std::lround(1 / (1 - smoothing_))));
+  tools_->setSmoothing(smoothing_);
   if (data_) data_->setSmoothing(smoothing_);
+  overlays_.setSmoothing(smoothing_);
   refreshData();
 }
 
 void CurvesPanel::setShownScalars(const QStringList& names) {
   if (names == shown_) return;
   shown_ = names;
-  built_stages_.clear();
   refreshData();
 }
 
-QStringList CurvesPanel::shownScalars() const { return shown_; }
+void CurvesPanel::setOverlays(const QStringList& folders) {
+  QStringList others = folders;
+  if (source_) others.removeAll(source_->folder());
+  overlays_.setFolders(others);
+}
 
 std::string CurvesPanel::stageAtCursor() const {
   if (span_ == Span::kOneStage) return one_stage_;
@@ -292,308 +194,190 @@ std::vector<std::string> CurvesPanel::shownStages() const {
     return stage.empty() ? std::vector<std::string>{} : std::vector<std::string>{stage};
   }
   std::vector<std::string> stages;
-  for (const auto& stage : source_->summary().stages) stages.push_back(stage.name);
+  for (const auto& span : source_->axis().spans()) {
+    if (data_->lastStep(span.stage) > 0) stages.push_back(span.stage);
+  }
   return stages;
 }
 
-double CurvesPanel::offsetOf(const std::string& stage) const {
-  return span_ == Span::kWholeRun ? static_cast<double>(source_->axis().position(stage, 0)) : 0;
+double CurvesPanel::offsetOf(RunSource& source, const StepScale& scale, const std::string& stage) const {
+  if (span_ != Span::kWholeRun) return 0;
+  if (axis_ == CurveAxis::kStep) return static_cast<double>(source_->axis().position(stage, 0));
+  double offset = 0;
+  std::optional<double> run_start;
+  for (const auto& span : source.axis().spans()) {
+    if (axis_ == CurveAxis::kWallTime) {
+      if (!run_start && scale.length(span.stage) > 0) run_start = scale.startSeconds(span.stage, 0);
+      if (span.stage == stage) return run_start ? scale.startSeconds(stage, *run_start) : 0;
+    } else {
+      if (span.stage == stage) return offset;
+      offset += scale.length(span.stage);
+    }
+  }
+  return offset;
 }
 
-QCPRange CurvesPanel::fullRange() const {
-  double end = 1;
+void CurvesPanel::addLines(const QString& run, RunSource& source, CurveData& curves, int colour) {
+  const StepScale scale(source.metrics(), axis_, images_an_epoch_);
   for (const auto& stage : shownStages()) {
-    end = std::max(end, offsetOf(stage) + (data_ ? data_->lastStep(stage) : 0));
+    if (!run.isEmpty() && curves.lastStep(stage) <= 0) continue;
+    // A stage keeps its colour whichever stages are on show; a run laid over them has one for all of its stages.
+    const auto& spans = source_->axis().spans();
+    const auto at = std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == stage; });
+    const int own = static_cast<int>(at - spans.begin());
+    lines_.push_back({run, stage, &curves, scale, offsetOf(source, scale, stage), run.isEmpty() ? own : colour});
   }
-  return QCPRange(0, end * 1.01);
 }
 
-void CurvesPanel::rebuildCharts() {
-  built_stages_ = shownStages();
-  charts_.clear();
-  plot_->clearItems();
-  plot_->clearPlottables();
-  plot_->plotLayout()->clear();
-  auto* margins = new QCPMarginGroup(plot_);
-  int row = 0;
-  for (const auto& scalar : shown_) {
-    Chart chart;
-    chart.name = scalar.toStdString();
-    chart.rect = new QCPAxisRect(plot_);
-    plot_->plotLayout()->addElement(row, 0, chart.rect);
-    plot_->plotLayout()->setRowStretchFactor(row, row == 0 ? 1.8 : 1.0);
-    ++row;
-    chart.rect->setMarginGroup(QCP::msLeft | QCP::msRight, margins);
-    chart.rect->setMinimumMargins(QMargins(8, 4, 12, 4));
-    chart.rect->setRangeDrag(Qt::Horizontal);
-    chart.rect->setRangeZoom(Qt::Horizontal);
-    auto* x = chart.rect->axis(QCPAxis::atBottom);
-    auto* y = chart.rect->axis(QCPAxis::atLeft);
-    if (row > 1) y->ticker()->setTickCount(3);
-    auto* marks_y = chart.rect->addAxis(QCPAxis::atRight);
-    marks_y->setRange(0, 1);
-    marks_y->setVisible(false);
-    x->setNumberFormat(QStringLiteral("f"));
-    x->setNumberPrecision(0);
-    x->setTickLabels(row == shown_.size());
-    if (row == shown_.size())
-      x->setLabel(span_ == Span::kWholeRun ? tr("step of the whole run") : tr("step of the stage"));
-    connect(x, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, &CurvesPanel::onRangeChanged);
-    for (const auto& stage : built_stages_) {
-      Curve curve{.stage = stage};
-      curve.low = plot_->addGraph(x, y);
-      curve.high = plot_->addGraph(x, y);
-      curve.high->setChannelFillGraph(curve.low);
-      curve.line = plot_->addGraph(x, y);
-      chart.curves.push_back(curve);
-    }
-    chart.marks = plot_->addGraph(x, marks_y);
-    chart.marks->setLineStyle(QCPGraph::lsNone);
-    auto* title = new QCPItemText(plot_);
-    title->setObjectName(QStringLiteral("title"));
-    title->setText(scalarTitle(chart.name));
-    title->setClipAxisRect(chart.rect);
-    title->position->setAxisRect(chart.rect);
-    title->position->setType(QCPItemPosition::ptAxisRectRatio);
-    title->position->setCoords(1, 0);
-    title->setPositionAlignment(Qt::AlignRight | Qt::AlignTop);
-    title->setPadding(QMargins(0, 2, 6, 0));
-    chart.cursor = addVertical(plot_, chart.rect);
-    chart.hover = addVertical(plot_, chart.rect);
-    charts_.push_back(chart);
+bool CurvesPanel::showEmptyState(const std::vector<std::string>& stages) {
+  const bool has_points =
+      data_ && std::any_of(stages.begin(), stages.end(), [this](const auto& s) { return data_->lastStep(s) > 0; });
+  if (has_points && !shown_.isEmpty()) {
+    stack_->setCurrentIndex(1);
+    return false;
   }
-  if (!charts_.empty() && span_ == Span::kWholeRun) {
-    // Stage boundaries, named in the first chart.
-    for (auto& chart : charts_) {
-      for (const auto& stage : built_stages_) {
-        auto* boundary = addVertical(plot_, chart.rect);
-        boundary->setObjectName(QStringLiteral("boundary"));
-        boundary->setVisible(offsetOf(stage) > 0);
-        placeVertical(boundary, offsetOf(stage));
-        if (&chart != &charts_.front()) continue;
-        auto* name = new QCPItemText(plot_);
-        name->setText(stageTitle(stage));
-        name->setClipAxisRect(chart.rect);
-        name->position->setAxisRect(chart.rect);
-        name->position->setAxes(chart.rect->axis(QCPAxis::atBottom), chart.rect->axis(QCPAxis::atLeft));
-        name->position->setTypeX(QCPItemPosition::ptPlotCoords);
-        name->position->setTypeY(QCPItemPosition::ptAxisRectRatio);
-        name->position->setCoords(offsetOf(stage), 0);
-        name->setPositionAlignment(Qt::AlignLeft | Qt::AlignTop);
-        name->setPadding(QMargins(4, 2, 0, 0));
-      }
-    }
-  }
-  for (auto& chart : charts_) {
-    auto* axis = chart.rect->axis(QCPAxis::atLeft);
-    axis->setScaleType(is_log_y_ ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-    if (is_log_y_) axis->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
-    axis->setNumberFormat(QStringLiteral("gb"));
-    axis->setNumberPrecision(is_log_y_ ? 1 : 4);
-  }
-  applyTheme();
+  if (!source_)
+    empty_->setText(tr("No run is open"), tr("Curves of a run appear here once one is open."));
+  else if (shown_.isEmpty())
+    empty_->setText(tr("No scalar is chosen"), tr("Choose some with the button Scalars above."));
+  else if (source_->isLoading())
+    empty_->setText(tr("Reading the run…"), tr("Curves appear as soon as their points are read."));
+  else
+    empty_->setText(tr("No points yet"),
+                    tr("The first ones come with the first steps of this stage; other stages can be chosen above."));
+  stack_->setCurrentIndex(0);
+  return true;
 }
 
-void CurvesPanel::applyTheme() {
-  const auto& colors = theme_.colors();
-  plot_->setBackground(colors.plot_background);
-  for (auto& chart : charts_) {
-    for (auto* axis : chart.rect->axes()) {
-      axis->setBasePen(QPen(colors.border));
-      axis->setTickPen(QPen(colors.border));
-      axis->setSubTickPen(QPen(colors.border));
-      axis->setTickLabelColor(colors.plot_axis);
-      axis->setLabelColor(colors.text);
-      axis->setSelectableParts(QCPAxis::spNone);
-      axis->grid()->setPen(QPen(colors.plot_grid));
-      axis->grid()->setZeroLinePen(QPen(colors.plot_grid));
-      axis->setTickLabelFont(font());
-      axis->setLabelFont(font());
-    }
-    chart.rect->setBackground(colors.plot_background);
-    for (std::size_t i = 0; i < chart.curves.size(); ++i) {
-      const auto& curve = chart.curves[i];
-      // A stage keeps its colour whichever stages are on show.
-      qsizetype number = 0;
-      if (source_) {
-        const auto& spans = source_->axis().spans();
-        const auto at =
-            std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == curve.stage; });
-        number = at - spans.begin();
-      }
-      const QColor color = colors.series[number % colors.series.size()];
-      QColor pale = color;
-      pale.setAlpha(colors.is_dark ? 70 : 55);
-      curve.line->setPen(QPen(color, 1.6));
-      curve.low->setPen(QPen(pale, 1));
-      curve.high->setPen(QPen(pale, 1));
-      curve.high->setBrush(pale);
-    }
-    chart.marks->setScatterStyle(
-        QCPScatterStyle(QCPScatterStyle::ssTriangle, QPen(colors.muted), QBrush(colors.muted), 6));
-    chart.cursor->setPen(QPen(colors.accent, 1.2));
-    chart.hover->setPen(QPen(colors.muted, 1, Qt::DotLine));
+QString CurvesPanel::axisLabel() const {
+  const bool is_whole = span_ == Span::kWholeRun;
+  switch (axis_) {
+    case CurveAxis::kImages:
+      return is_whole ? tr("images seen in the whole run") : tr("images seen in the stage");
+    case CurveAxis::kEpochs:
+      return is_whole ? tr("epochs of the whole run") : tr("epochs of the stage");
+    case CurveAxis::kWallTime:
+      return is_whole ? tr("time since the run began (h:min:s)") : tr("time since the stage began (h:min:s)");
+    case CurveAxis::kStep:
+      break;
   }
-  for (int i = 0; i < plot_->itemCount(); ++i) {
-    auto* item = plot_->item(i);
-    if (auto* line = qobject_cast<QCPItemStraightLine*>(item);
-        line && line->objectName() == QLatin1String("boundary")) {
-      line->setPen(QPen(colors.border, 1, Qt::DashLine));
-    } else if (auto* text = qobject_cast<QCPItemText*>(item)) {
-      const bool is_title = text->objectName() == QLatin1String("title");
-      QFont text_font = font();
-      if (is_title) text_font.setWeight(QFont::DemiBold);
-      text->setColor(is_title ? colors.text : colors.muted);
-      text->setFont(text_font);
-    }
-  }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  return is_whole ? tr("step of the whole run") : tr("step of the stage");
 }
 
-void CurvesPanel::refreshLists() {
-  const bool is_open = scalars_button_->menu()->isVisible();
-  QStringList names = shown_;
-  if (data_) {
-    for (const auto& stage : source_->summary().stages) {
-      for (const auto& name : source_->metrics().seriesNames(stage.name)) {
-        if (const QString text = QString::fromStdString(name); !names.contains(text)) names << text;
-      }
-    }
+double CurvesPanel::fullEnd() const {
+  double end = 0;
+  for (const auto& line : lines_) end = std::max(end, line.toX(line.data->lastStep(line.stage)));
+  return end > 0 ? end * (is_log_x_ ? 1.05 : 1.01) : 1;
+}
+
+double CurvesPanel::fullBegin() const {
+  if (!is_log_x_) return 0;
+  double begin = fullEnd();
+  for (const auto& line : lines_) {
+    if (const double x = line.toX(std::max(1.0, line.data->firstStep(line.stage))); x > 0) begin = std::min(begin, x);
   }
-  if (names.size() != scalars_list_->count() && !is_open) {
-    const QSignalBlocker blocker(scalars_list_);
-    scalars_list_->clear();
-    for (const auto& name : names) {
-      auto* item = new QListWidgetItem(scalarTitle(name.toStdString()), scalars_list_);
-      item->setData(Qt::UserRole, name);
-      item->setToolTip(name);
-      item->setCheckState(shown_.contains(name) ? Qt::Checked : Qt::Unchecked);
-    }
-  }
-  const std::size_t num_stages = source_ ? source_->summary().stages.size() : 0;
-  if (span_box_->count() != static_cast<int>(num_stages) + 3 && !span_box_->view()->isVisible()) {
-    const QSignalBlocker blocker(span_box_);
-    span_box_->clear();
-    span_box_->addItem(tr("Current stage"), static_cast<int>(Span::kCurrentStage));
-    span_box_->addItem(tr("Whole run"), static_cast<int>(Span::kWholeRun));
-    span_box_->addItem(tr("Stages overlaid"), static_cast<int>(Span::kStagesOverlaid));
-    for (std::size_t i = 0; i < num_stages; ++i) {
-      const auto& name = source_->summary().stages[i].name;
-      span_box_->addItem(stageTitle(name), static_cast<int>(Span::kOneStage));
-      span_box_->setItemData(span_box_->count() - 1, QString::fromStdString(name), Qt::UserRole + 1);
-    }
-  }
-  for (int i = 0; i < span_box_->count(); ++i) {
-    if (static_cast<Span>(span_box_->itemData(i).toInt()) == span_ &&
-        (span_ != Span::kOneStage || span_box_->itemData(i, Qt::UserRole + 1).toString().toStdString() == one_stage_)) {
-      span_box_->setCurrentIndex(i);
-    }
-  }
+  return begin;
 }
 
 void CurvesPanel::refreshData() {
-  refreshLists();
-  const auto stages = shownStages();
-  const bool has_points =
-      data_ && std::any_of(stages.begin(), stages.end(), [this](const auto& s) { return data_->lastStep(s) > 0; });
-  if (!has_points || shown_.isEmpty()) {
-    if (!source_)
-      empty_->setText(tr("No run is open"), tr("Curves of a run appear here once one is open."));
-    else if (shown_.isEmpty())
-      empty_->setText(tr("No scalar is chosen"), tr("Choose some with the button Scalars above."));
-    else if (source_->isLoading())
-      empty_->setText(tr("Reading the run…"), tr("Curves appear as soon as their points are read."));
-    else
-      empty_->setText(tr("No points yet"),
-                      tr("The first ones come with the first steps of this stage; other stages can be chosen above."));
-    stack_->setCurrentIndex(0);
-    return;
-  }
-  stack_->setCurrentIndex(1);
-  if (stages != built_stages_ || charts_.size() != static_cast<std::size_t>(shown_.size())) rebuildCharts();
-  if (shows_all_) {
-    is_setting_range_ = true;
-    for (auto& chart : charts_) chart.rect->axis(QCPAxis::atBottom)->setRange(fullRange());
-    is_setting_range_ = false;
-  }
-  const auto max_points = static_cast<std::size_t>(std::max(200, plot_->width()));
-  for (auto& chart : charts_) {
-    const auto range = chart.rect->axis(QCPAxis::atBottom)->range();
-    double low = std::numeric_limits<double>::infinity(), high = -low;
-    for (auto& curve : chart.curves) {
-      const double offset = offsetOf(curve.stage);
-      const auto points =
-          data_->points(curve.stage, chart.name, range.lower - offset, range.upper - offset, max_points);
-      QVector<QCPGraphData> line, lows, highs;
-      line.reserve(static_cast<qsizetype>(points.size()));
-      lows.reserve(line.capacity());
-      highs.reserve(line.capacity());
-      for (const auto& point : points) {
-        const double x = point.step + offset;
-        line.append({x, point.value});
-        lows.append({x, point.low});
-        highs.append({x, point.high});
-        if (x < range.lower || x > range.upper) continue;
-        const double floor = is_log_y_ ? 1e-300 : -std::numeric_limits<double>::infinity();
-        if (std::isfinite(point.low) && point.low > floor) low = std::min(low, point.low);
-        if (std::isfinite(point.high) && point.high > floor) high = std::max(high, point.high);
+  std::vector<std::string> names;
+  QStringList scalars = shown_;
+  if (data_) {
+    for (const auto& stage : source_->summary().stages) {
+      names.push_back(stage.name);
+      for (const auto& name : source_->metrics().seriesNames(stage.name)) {
+        if (const QString text = QString::fromStdString(name); !scalars.contains(text)) scalars << text;
       }
-      curve.line->data()->set(line, true);
-      curve.low->data()->set(lows, true);
-      curve.high->data()->set(highs, true);
-    }
-    if (low > high) continue;
-    if (is_log_y_) {
-      chart.rect->axis(QCPAxis::atLeft)->setRange(low / 1.15, high * 1.15);
-    } else {
-      const double pad = high > low ? 0.06 * (high - low) : std::max(std::abs(high) * 0.1, 1e-12);
-      auto* axis = chart.rect->axis(QCPAxis::atLeft);
-      axis->setRange(low - pad, high + pad);
-      // A nearly constant curve, such as an adaptively weighted loss, needs more digits for its ticks to differ.
-      const double size = std::max(std::abs(low - pad), std::abs(high + pad));
-      const double span = high - low + 2 * pad;
-      const int digits = span > 0 && size > 0 ? static_cast<int>(std::ceil(std::log10(size / span))) + 2 : 4;
-      axis->setNumberPrecision(std::clamp(digits, 4, 10));
     }
   }
+  tools_->setStages(names);
+  tools_->setSpan(static_cast<int>(span_), one_stage_);
+  tools_->setScalars(scalars, shown_);
+  lines_.clear();
+  if (showEmptyState(shownStages())) return;
+  addLines({}, *source_, *data_, 0);
+  const int num_own = static_cast<int>(lines_.size());
+  int colour = static_cast<int>(source_->axis().spans().size());
+  for (const auto& run : overlays_.runs()) {
+    if (run->folder != source_->folder()) addLines(run->name, *run->source, *run->data, colour++);
+  }
+
+  CurveCharts::Setup setup{shown_, {}, axisLabel(), axis_ == CurveAxis::kWallTime, is_log_x_, is_log_y_};
+  setup.has_legend = static_cast<int>(lines_.size()) > num_own || span_ == Span::kStagesOverlaid;
+  for (const auto& line : lines_) {
+    const QString stage = stageTitle(line.stage);
+    setup.lines.push_back({line.run.isEmpty()                         ? stage
+                           : num_own == 1 || span_ == Span::kWholeRun ? line.run
+                                                                      : tr("%1, %2").arg(line.run, stage),
+                           line.colour, !line.run.isEmpty()});
+  }
+  const auto visible = charts_->range();
+  charts_->build(setup);
+  if (!shows_all_) charts_->setRange(visible);
+  if (span_ == Span::kWholeRun) {
+    std::vector<CurveCharts::Boundary> boundaries;
+    for (int i = 0; i < num_own; ++i)
+      boundaries.push_back(
+          {lines_[static_cast<std::size_t>(i)].offset, stageTitle(lines_[static_cast<std::size_t>(i)].stage)});
+    charts_->setBoundaries(boundaries);
+  }
+  if (shows_all_) charts_->setRange({fullBegin(), fullEnd()});
+  const auto max_points = static_cast<std::size_t>(std::max(200, plot()->width()));
+  const auto range = charts_->range();
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const auto& line = lines_[i];
+    const double from = line.toStep(range.lower);
+    const double to = line.toStep(range.upper);
+    for (int c = 0; c < shown_.size(); ++c) {
+      std::vector<CurveCharts::Sample> samples;
+      for (const auto& point : line.data->points(line.stage, shown_[c].toStdString(), from, to, max_points))
+        samples.push_back({line.toX(point.step), point.value, point.low, point.high});
+      charts_->setSamples(c, static_cast<int>(i), samples);
+    }
+  }
+  charts_->fitY();
   refreshMarks();
   refreshCursor();
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  charts_->replot();
 }
 
 void CurvesPanel::refreshMarks() {
-  for (auto& chart : charts_) {
-    QVector<double> x, y;
-    for (const auto& mark : source_->summary().milestones) {
-      if (mark.kind == Milestone::Kind::kSamples) continue;
-      if (std::find(built_stages_.begin(), built_stages_.end(), mark.stage) == built_stages_.end()) continue;
-      x << static_cast<double>(mark.step) + offsetOf(mark.stage);
-      y << 0.03;
+  std::vector<CurveCharts::Mark> marks;
+  for (const auto& mark : source_->summary().milestones) {
+    if (mark.kind == Milestone::Kind::kSamples) continue;
+    for (const auto& line : lines_) {
+      if (line.run.isEmpty() && line.stage == mark.stage)
+        marks.push_back({line.toX(static_cast<double>(mark.step)), mark.kind});
     }
-    chart.marks->setData(x, y);
   }
+  charts_->setMarks(marks);
+}
+
+std::optional<double> CurvesPanel::cursorX() const {
+  if (is_live_) return std::nullopt;
+  for (const auto& line : lines_) {
+    if (line.run.isEmpty() && line.stage == cursor_.stage) return line.toX(static_cast<double>(cursor_.step));
+  }
+  return std::nullopt;
 }
 
 void CurvesPanel::refreshCursor() {
-  const bool is_shown =
-      !is_live_ && std::find(built_stages_.begin(), built_stages_.end(), cursor_.stage) != built_stages_.end();
-  for (auto& chart : charts_) {
-    chart.cursor->setVisible(is_shown);
-    if (is_shown) placeVertical(chart.cursor, static_cast<double>(cursor_.step) + offsetOf(cursor_.stage));
-  }
+  charts_->setCursor(cursorX());
+  if (tools_->showsValues()) showValues(cursorX().value_or(fullEnd()));
 }
 
 void CurvesPanel::showStep(const QString& stage, qint64 step, bool is_live) {
+  const auto stages = shownStages();
   cursor_ = {stage.toStdString(), step};
   if (is_live && !is_live_) read_out_->clear();
   is_live_ = is_live;
-  if (shownStages() != built_stages_) {
+  if (shownStages() != stages) {
     refreshData();
-  } else {
+  } else if (!lines_.empty()) {
     refreshCursor();
-    plot_->replot(QCustomPlot::rpQueuedReplot);
+    charts_->replot();
   }
-  if (!is_live && source_) showReadOut(static_cast<double>(step) + offsetOf(cursor_.stage));
+  if (const auto x = cursorX()) showReadOut(*x);
 }
 
 void CurvesPanel::showAll() {
@@ -601,43 +385,59 @@ void CurvesPanel::showAll() {
   refreshData();
 }
 
-void CurvesPanel::onRangeChanged(const QCPRange& range) {
-  if (is_setting_range_) return;
-  is_setting_range_ = true;
-  const auto full = fullRange();
-  const double size = std::clamp(range.size(), 2.0, full.size() * 1.2);
-  const double lower =
-      std::clamp(range.lower, full.lower - 0.1 * full.size(), std::max(full.upper - 0.2 * size, full.lower));
-  for (auto& chart : charts_) chart.rect->axis(QCPAxis::atBottom)->setRange(lower, lower + size);
-  is_setting_range_ = false;
+void CurvesPanel::onRangeChanged(double lower, double upper) {
+  const double end = fullEnd();
+  if (is_log_x_) {
+    lower = std::max(lower, fullBegin() * 0.5);
+    upper = std::clamp(upper, lower * 1.01, end * 2);
+  } else {
+    const double size = std::clamp(upper - lower, axis_ == CurveAxis::kEpochs ? end * 1e-7 : 2.0, end * 1.2);
+    lower = std::clamp(lower, -0.1 * end, std::max(end - 0.2 * size, 0.0));
+    upper = lower + size;
+  }
+  charts_->setRange({lower, upper});
   shows_all_ = false;
   refreshData();
 }
 
-QString CurvesPanel::readOut(double x) {
-  if (!data_ || charts_.empty()) return {};
-  std::vector<std::string> stages = built_stages_;
-  double offset = 0;
-  if (span_ == Span::kWholeRun) {
-    const auto at = source_->axis().at(std::llround(x));
-    stages = {at.stage};
-    offset = offsetOf(at.stage);
+void CurvesPanel::zoomTo(double lower, double upper) {
+  onRangeChanged(lower, upper);
+  plot()->replot(QCustomPlot::rpImmediateRefresh);
+}
+
+void CurvesPanel::panBy(double share) {
+  const auto range = charts_->range();
+  const double shift = share * (range.upper - range.lower);
+  zoomTo(range.lower + shift, range.upper + shift);
+}
+
+const CurvesPanel::Line* CurvesPanel::lineAt(double x) const {
+  const Line* found = nullptr;
+  for (const auto& line : lines_) {
+    if (line.run.isEmpty() && (!found || line.offset <= x)) found = &line;
   }
+  return found;
+}
+
+QString CurvesPanel::readOut(double x) {
   QStringList parts;
-  for (const auto& stage : stages) {
+  const Line* only = span_ == Span::kWholeRun ? lineAt(x) : nullptr;
+  for (const auto& line : lines_) {
+    if (!line.run.isEmpty() || (only && &line != only)) continue;
     QStringList values;
     std::int64_t step = 0;
-    for (const auto& chart : charts_) {
-      const auto point = data_->nearest(stage, chart.name, x - offset);
+    for (const auto& name : shown_) {
+      const auto scalar = name.toStdString();
+      const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
       if (!point) continue;
       step = std::llround(point->step);
       const QString raw = formatNumber(point->low);
-      values << (data_->isSmoothed(chart.name)
-                     ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(chart.name).toLower(), raw, formatNumber(point->value))
-                     : tr("%1 %2").arg(scalarTitle(chart.name).toLower(), raw));
+      values << (line.data->isSmoothed(scalar)
+                     ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(scalar).toLower(), raw, formatNumber(point->value))
+                     : tr("%1 %2").arg(scalarTitle(scalar).toLower(), raw));
     }
     if (!values.isEmpty())
-      parts << tr("%1, step %2: %3").arg(stageTitle(stage), formatCount(step), values.join(QStringLiteral(", ")));
+      parts << tr("%1, step %2: %3").arg(stageTitle(line.stage), formatCount(step), values.join(QStringLiteral(", ")));
   }
   return parts.join(QStringLiteral("   "));
 }
@@ -646,57 +446,63 @@ void CurvesPanel::showReadOut(double x) {
   const QString text = readOut(x);
   read_out_->setText(read_out_->fontMetrics().elidedText(text, Qt::ElideRight, read_out_->width() - 24));
   read_out_->setToolTip(text);
+  if (tools_->showsValues()) showValues(x);
 }
 
-void CurvesPanel::onMouseMove(QMouseEvent* event) {
-  if (charts_.empty()) return;
-  const double x = charts_.front().rect->axis(QCPAxis::atBottom)->pixelToCoord(event->position().x());
-  for (auto& chart : charts_) {
-    chart.hover->setVisible(true);
-    placeVertical(chart.hover, x);
+void CurvesPanel::showValues(double x) {
+  QStringList titles;
+  for (const auto& name : shown_) titles << scalarTitle(name.toStdString());
+  std::vector<CurveValues::Row> rows;
+  const auto& colours = theme_.colors().series;
+  for (const auto& line : lines_) {
+    CurveValues::Row row;
+    row.name = line.run.isEmpty() ? stageTitle(line.stage) : tr("%1, %2").arg(line.run, stageTitle(line.stage));
+    row.colour = colours[line.colour % colours.size()];
+    for (const auto& name : shown_) {
+      const auto scalar = name.toStdString();
+      const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
+      if (point) row.step = formatCount(std::llround(point->step));
+      row.values << (!point ? QStringLiteral("–")
+                     : line.data->isSmoothed(scalar)
+                         ? tr("%1 (%2)").arg(formatNumber(point->low), formatNumber(point->value))
+                         : formatNumber(point->low));
+    }
+    rows.push_back(row);
   }
-  showReadOut(x);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  values_->present(titles, rows);
 }
 
-void CurvesPanel::onMouseRelease(QMouseEvent* event) {
-  if (event->button() != Qt::LeftButton || charts_.empty()) return;
-  if ((event->pos() - pressed_at_).manhattanLength() > 3) return;
-  click_x_ = charts_.front().rect->axis(QCPAxis::atBottom)->pixelToCoord(event->position().x());
-  click_.start(QApplication::doubleClickInterval());
+void CurvesPanel::pick(double x) {
+  if (!source_ || lines_.empty()) return;
+  const Line* line = span_ == Span::kWholeRun ? lineAt(x) : nullptr;
+  const std::string stage = line ? line->stage : stageAtCursor();
+  for (const auto& each : lines_) {
+    if (!each.run.isEmpty() || each.stage != stage) continue;
+    Q_EMIT stepPicked(QString::fromStdString(stage), std::max<qint64>(std::llround(each.toStep(x)), 0));
+    return;
+  }
 }
 
-bool CurvesPanel::savePng(const QString& path) { return plot_->savePng(path, plot_->width(), plot_->height(), 2); }
+bool CurvesPanel::savePng(const QString& path) { return savePlotAsPng(*plot(), path); }
 
 bool CurvesPanel::saveSvg(const QString& path) {
-  QSvgGenerator svg;
-  svg.setFileName(path);
-  svg.setTitle(tr("Curves of %1").arg(source_ ? QString::fromStdString(source_->summary().run_name) : QString()));
-  svg.setSize(plot_->size());
-  svg.setViewBox(QRect(QPoint(0, 0), plot_->size()));
-  QCPPainter painter;
-  if (!painter.begin(&svg)) return false;
-  painter.setMode(QCPPainter::pmVectorized);
-  plot_->toPainter(&painter, plot_->width(), plot_->height());
-  return painter.end();
+  return savePlotAsSvg(
+      *plot(), path, tr("Curves of %1").arg(source_ ? QString::fromStdString(source_->summary().run_name) : QString()));
 }
 
 bool CurvesPanel::saveCsv(const QString& path) {
-  QFile file(path);
-  if (!data_ || !file.open(QIODevice::WriteOnly | QIODevice::Text)) return false;
-  QByteArray text = "stage,step,name,value\n";
-  for (const auto& chart : charts_) {
-    const auto range = chart.rect->axis(QCPAxis::atBottom)->range();
-    for (const auto& stage : built_stages_) {
-      const double offset = offsetOf(stage);
-      data_->eachRaw(
-          stage, chart.name, range.lower - offset, range.upper - offset, [&](std::int64_t step, double value) {
-            text += QByteArray::fromStdString(stage) + ',' + QByteArray::number(static_cast<qint64>(step)) + ',' +
-                    QByteArray::fromStdString(chart.name) + ',' + QByteArray::number(value, 'g', 9) + '\n';
-          });
+  if (!data_) return false;
+  const auto range = charts_->range();
+  const bool has_runs = std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return !line.run.isEmpty(); });
+  CurveTable table(has_runs);
+  for (const auto& name : shown_) {
+    for (const auto& line : lines_) {
+      const QString run = line.run.isEmpty() ? QString::fromStdString(source_->summary().run_name) : line.run;
+      line.data->eachRaw(line.stage, name.toStdString(), line.toStep(range.lower), line.toStep(range.upper),
+                         [&](std::int64_t step, double value) { table.add(run, line.stage, step, name, value); });
     }
   }
-  return file.write(text) == text.size() && file.flush();
+  return table.save(path);
 }
 
 void CurvesPanel::askExport() {

@@ -9,30 +9,25 @@
 #include <vector>
 
 #include "ui/models/curve_data.h"
+#include "ui/models/curve_overlays.h"
 #include "ui/models/run_source.h"
+#include "ui/models/step_scale.h"
 
-class QCPAxisRect;
-class QCPGraph;
-class QCPItemStraightLine;
-class QCPRange;
-class QComboBox;
 class QCustomPlot;
-class QHBoxLayout;
 class QLabel;
-class QListWidget;
-class QMouseEvent;
-class QSlider;
 class QStackedLayout;
-class QToolButton;
 
 namespace meanflow::ui {
 
+class CurveCharts;
+class CurvesToolBar;
+class CurveValues;
 class EmptyState;
 class Theme;
 
-/// Scalars of a run over its steps, one chart below the other with a common x axis: loss, gradient norm and learning
-/// rate unless others are chosen. Wheel zooms, dragging pans, double click shows all again, a click puts the step
-/// cursor. However many points there are, what is drawn is a few thousand columns out of the series' pyramid.
+/// Scalars of a run, and of others laid over it, one chart below the other with a common x axis: loss, gradient norm
+/// and learning rate unless others are chosen. Wheel zooms, dragging pans, double click shows all again, a click puts
+/// the step cursor. However many points there are, what is drawn is a few thousand columns out of the series' pyramid.
 class CurvesPanel final : public QWidget {
   Q_OBJECT
  public:
@@ -44,88 +39,90 @@ class CurvesPanel final : public QWidget {
 
   void setSource(RunSource* source);
   void setSpan(Span span, const std::string& stage = {});
+  void setAxis(CurveAxis axis);
+  CurveAxis axis() const { return axis_; }
+  void setImagesAnEpoch(double images);  ///< data.num_images of the run; 0: not known.
+  void setLogX(bool is_log);
   void setLogY(bool is_log);
   void setSmoothing(double smoothing);  ///< In [0, 1).
   void setShownScalars(const QStringList& names);
-  QStringList shownScalars() const;
+  QStringList shownScalars() const { return shown_; }
   double smoothing() const { return smoothing_; }
   /// What the read-out says at a place of the x axis; empty where there is nothing.
   QString readOut(double x);
-  QCustomPlot* plot() const { return plot_; }
+  QCustomPlot* plot() const;
+  // As wheel and drag do, with the picture drawn before they return: for measuring.
+  void zoomTo(double lower, double upper);
+  void panBy(double share);
 
   bool savePng(const QString& path);
   bool saveSvg(const QString& path);
-  /// The points of the shown scalars in the visible range: stage,step,name,value.
+  /// The points of the shown scalars in the visible range: stage,step,name,value, with a column run before them where
+  /// other runs are laid over.
   bool saveCsv(const QString& path);
 
  public Q_SLOTS:
   void showStep(const QString& stage, qint64 step, bool is_live);
   void showAll();
   void askExport();
+  void setOverlays(const QStringList& folders);
 
  Q_SIGNALS:
   void stepPicked(const QString& stage, qint64 step);
 
  private:
-  struct Curve {
+  /// One curve of every chart.
+  struct Line {
+    QString run;  ///< Name of an overlaid run; empty: the run on show.
     std::string stage;
-    QCPGraph* low = nullptr;
-    QCPGraph* high = nullptr;
-    QCPGraph* line = nullptr;
-  };
-  struct Chart {
-    std::string name;
-    QCPAxisRect* rect = nullptr;
-    QCPGraph* marks = nullptr;
-    QCPItemStraightLine* cursor = nullptr;
-    QCPItemStraightLine* hover = nullptr;
-    std::vector<Curve> curves;
+    CurveData* data = nullptr;
+    StepScale scale;
+    double offset = 0;  ///< Of the stage's beginning on the x axis.
+    int colour = 0;
+    double toX(double step) const { return offset + scale.toX(stage, step); }
+    double toStep(double x) const { return scale.toStep(stage, x - offset); }
   };
 
-  void buildToolBar(QHBoxLayout* bar);
-  void rebuildCharts();  ///< The charts or stages on show changed.
-  void refreshData();    ///< The data or the visible range changed.
-  void refreshLists();
+  void refreshData();  ///< The data, the lines or the visible range changed.
   void refreshMarks();
   void refreshCursor();
-  void applyTheme();
-  void onRangeChanged(const QCPRange& range);
+  bool showEmptyState(const std::vector<std::string>& stages);
+  void addLines(const QString& run, RunSource& source, CurveData& data, int colour);
+  void onRangeChanged(double lower, double upper);
   void showReadOut(double x);
-  void onMouseMove(QMouseEvent* event);
-  void onMouseRelease(QMouseEvent* event);
+  void showValues(double x);
+  void pick(double x);
   std::vector<std::string> shownStages() const;
-  /// Offset of a stage's step 0 on the x axis.
-  double offsetOf(const std::string& stage) const;
-  QCPRange fullRange() const;
   std::string stageAtCursor() const;
+  double offsetOf(RunSource& source, const StepScale& scale, const std::string& stage) const;
+  const Line* lineAt(double x) const;  ///< Of the run on show, where stages lie end to end.
+  std::optional<double> cursorX() const;
+  double fullEnd() const;
+  double fullBegin() const;
+  QString axisLabel() const;
 
   const Theme& theme_;
   QPointer<RunSource> source_;
   std::unique_ptr<CurveData> data_;
+  CurveOverlays overlays_;
   QStackedLayout* stack_;
   EmptyState* empty_;
-  QCustomPlot* plot_;
-  QComboBox* span_box_;
-  QToolButton* scalars_button_;
-  QListWidget* scalars_list_;
-  QToolButton* log_button_;
-  QSlider* smoothing_slider_;
-  QLabel* smoothing_label_;
-  QToolButton* reset_button_;
-  QToolButton* export_button_;
+  CurvesToolBar* tools_;
+  CurveCharts* charts_;
+  CurveValues* values_;
   QLabel* read_out_;
-  std::vector<Chart> charts_;
-  std::vector<std::string> built_stages_;
+  std::vector<Line> lines_;
   QStringList shown_ = {QStringLiteral("loss"), QStringLiteral("grad_norm"), QStringLiteral("lr")};
   Span span_ = Span::kCurrentStage;
+  CurveAxis axis_ = CurveAxis::kStep;
   std::string one_stage_;
+  double images_an_epoch_ = 0;
   double smoothing_ = 0.6;
+  bool is_log_x_ = false;
   bool is_log_y_ = false;
   bool shows_all_ = true;  ///< The range follows the data until a person zooms or pans.
-  bool is_setting_range_ = false;
   StepCursor cursor_;
   bool is_live_ = true;
-  QPoint pressed_at_;
   QTimer click_;  ///< A click counts once it can no longer become a double click.
   double click_x_ = 0;
 };

@@ -11,7 +11,7 @@
 
 namespace meanflow::ui {
 
-WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
+WelcomePage::WelcomePage(const Theme& theme, RunCatalog& catalog, RecentRuns& recent_runs, QWidget* parent)
     : QWidget(parent),
       demo_(new QPushButton(theme.icon(QStringLiteral("demo"), &ThemeColors::accent_text), tr("Run the demo"))),
       problem_(new QLabel) {
@@ -34,7 +34,11 @@ WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
   auto* open = new QPushButton(theme.icon(QStringLiteral("open")), tr("Open a run folder…"));
   open->setToolTip(tr("Look at a run, finished or being trained right now, here or on a cluster (Ctrl+O)"));
   open->setAccessibleName(tr("Open a run folder"));
-  for (auto* button : {demo_, open}) {
+  auto* create = new QPushButton(theme.icon(QStringLiteral("sliders")), tr("New run…"));
+  create->setToolTip(tr("Choose a preset, change its settings, start it (Ctrl+N)"));
+  create->setAccessibleName(tr("New run"));
+  connect(create, &QPushButton::clicked, this, &WelcomePage::newRunRequested);
+  for (auto* button : {demo_, create, open}) {
     button->setIconSize(QSize(20, 20));
     button->setMinimumHeight(38);
   }
@@ -49,7 +53,7 @@ WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
   recent->setProperty("card", true);
   auto* recent_layout = new QVBoxLayout(recent);
   recent_layout->setContentsMargins(6, 6, 6, 6);
-  auto* list = new RunsPanel(theme, runs);
+  auto* list = new RunsPanel(theme, catalog, recent_runs, true);
   recent_layout->addWidget(list);
   connect(list, &RunsPanel::openRequested, this, &WelcomePage::openRequested);
 
@@ -63,6 +67,7 @@ WelcomePage::WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent)
   auto* actions = new QHBoxLayout;
   actions->setSpacing(10);
   actions->addWidget(demo_, 1);
+  actions->addWidget(create, 1);
   actions->addWidget(open, 1);
 
   auto* page = new QWidget;

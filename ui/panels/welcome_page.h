@@ -8,17 +8,19 @@ class QPushButton;
 namespace meanflow::ui {
 
 class RecentRuns;
+class RunCatalog;
 class Theme;
 
-/// The first thing a person sees: run the demo, open a run folder, or go back to a recent run.
+/// The first thing a person sees: run the demo, prepare a new run, open a run folder, or go back to a recent run.
 class WelcomePage final : public QWidget {
   Q_OBJECT
  public:
-  WelcomePage(const Theme& theme, RecentRuns& runs, QWidget* parent = nullptr);
+  WelcomePage(const Theme& theme, RunCatalog& catalog, RecentRuns& recent, QWidget* parent = nullptr);
   /// Why training is not to be had; empty: it is. `is_loading`: not known yet.
   void setTrainingProblem(const QString& problem, bool is_loading);
 
  Q_SIGNALS:
+  void newRunRequested();
   void demoRequested();
   void openFolderRequested();
   void openRequested(const QString& folder);

@@ -149,6 +149,12 @@ QAbstractScrollArea { border: none; }
 QListView, QTreeView, QTableView { background: @panel; border: none; outline: none; }
 QLineEdit { background: @panel; border: 1px solid @border; border-radius: 5px; padding: 4px 7px; selection-background-color: @accent; selection-color: @accent_text; }
 QLineEdit:focus { border-color: @accent; }
+QLineEdit[invalid="true"] { border-color: @bad; }
+QPlainTextEdit { background: @panel; border: 1px solid @border; border-radius: 5px; selection-background-color: @accent; selection-color: @accent_text; }
+QPlainTextEdit:focus { border-color: @accent; }
+QTabWidget::pane { border: none; }
+QSplitter::handle { background: @window; }
+QSplitter::handle:hover { background: @accent; }
 QScrollBar:vertical { background: transparent; width: 11px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 11px; margin: 0; }
 QScrollBar::handle { background: @border; border-radius: 4px; margin: 2px; }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <QObject>
+#include <QPoint>
+#include <QStringList>
+#include <optional>
+#include <vector>
+
+#include "ui/models/run_summary.h"
+#include "ui/models/step_scale.h"
+
+class QCPAxis;
+class QCPAxisRect;
+class QCPGraph;
+class QCPItemStraightLine;
+class QCPLegend;
+class QCPRange;
+class QCustomPlot;
+class QMouseEvent;
+
+namespace meanflow::ui {
+
+class Theme;
+
+/// Charts below each other with a common x axis, drawn with QCustomPlot: a line with a pale band a curve, marks along
+/// the bottom, a cursor. Knows places on the x axis, not runs; what it draws is handed in.
+class CurveCharts final : public QObject {
+  Q_OBJECT
+ public:
+  struct Line {
+    QString name;
+    int colour = 0;
+    bool is_dashed = false;
+    bool operator==(const Line&) const = default;
+  };
+  struct Setup {
+    QStringList scalars;  ///< One chart each.
+    std::vector<Line> lines;
+    QString x_label;
+    bool is_time = false;  ///< x is seconds and is labelled as hours and minutes.
+    bool is_log_x = false, is_log_y = false;
+    bool has_legend = false;
+    bool operator==(const Setup&) const = default;
+  };
+  struct Sample {
+    double x = 0, value = 0, low = 0, high = 0;
+  };
+  struct Mark {
+    double x = 0;
+    Milestone::Kind kind = Milestone::Kind::kCheckpoint;
+  };
+  struct Boundary {
+    double x = 0;
+    QString name;
+    bool operator==(const Boundary&) const = default;
+  };
+  struct Range {
+    double lower = 0, upper = 1;
+  };
+
+  explicit CurveCharts(const Theme& theme, QObject* parent = nullptr);
+
+  QCustomPlot* plot() const { return plot_; }
+  /// Builds anew when the setup is another one.
+  void build(const Setup& setup);
+  const Setup& setup() const { return setup_; }
+  void setBoundaries(const std::vector<Boundary>& boundaries);
+  void setMarks(const std::vector<Mark>& marks);
+  void setSamples(int chart, int line, const std::vector<Sample>& samples);
+  void fitY();  ///< Every chart to what is visible of its curves.
+  Range range() const;
+  void setRange(const Range& range);  ///< Says nothing.
+  void setCursor(std::optional<double> x);
+  void replot();
+
+ Q_SIGNALS:
+  void rangeChanged(double lower, double upper);  ///< By a person.
+  void hovered(double x);
+  void clicked(double x);
+  void doubleClicked();
+
+ private:
+  struct Curve {
+    QCPGraph *low = nullptr, *high = nullptr, *line = nullptr;
+  };
+  struct Chart {
+    QCPAxisRect* rect = nullptr;
+    QCPItemStraightLine *cursor = nullptr, *hover = nullptr;
+    QCPLegend* legend = nullptr;
+    std::vector<Curve> curves;
+    std::vector<QCPGraph*> marks;  ///< One a kind.
+  };
+  void addChart(int row, const QString& scalar);
+  void addMarks(Chart& chart, QCPAxis* x, QCPAxis* y);
+  void addLegend(Chart& chart);
+  QCPItemStraightLine* addVertical(QCPAxisRect* rect);
+  void applyTheme();
+  void applyScales(Chart& chart);
+  void onMouseMove(QMouseEvent* event);
+  QCPAxis* xAxis(const Chart& chart) const;
+
+  const Theme& theme_;
+  QCustomPlot* plot_;
+  Setup setup_;
+  std::vector<Chart> charts_;
+  std::vector<Boundary> boundaries_;
+  bool is_setting_range_ = false;
+  QPoint pressed_at_;
+};
+
+}  // namespace meanflow::ui

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/panels/curve_values.h"
+
+#include <QHeaderView>
+#include <algorithm>
+
+namespace meanflow::ui {
+
+CurveValues::CurveValues(QWidget* parent) : QTreeWidget(parent) {
+  setAccessibleName(tr("Values under the cursor"));
+  setToolTip(tr("Raw values at the cursor; the smoothed ones in brackets"));
+  setRootIsDecorated(false);
+  setUniformRowHeights(true);
+  setSelectionMode(QAbstractItemView::ExtendedSelection);
+  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Maximum);
+  header()->setStretchLastSection(true);
+}
+
+void CurveValues::present(const QStringList& scalar_titles, const std::vector<Row>& rows) {
+  const QStringList head = QStringList{tr("Curve"), tr("Step")} + scalar_titles;
+  const bool is_new = columnCount() != head.size() || topLevelItemCount() != static_cast<int>(rows.size());
+  setColumnCount(static_cast<int>(head.size()));
+  setHeaderLabels(head);
+  while (topLevelItemCount() > static_cast<int>(rows.size())) delete takeTopLevelItem(topLevelItemCount() - 1);
+  while (topLevelItemCount() < static_cast<int>(rows.size())) addTopLevelItem(new QTreeWidgetItem);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    auto* item = topLevelItem(static_cast<int>(i));
+    item->setText(0, rows[i].name);
+    item->setForeground(0, rows[i].colour);
+    item->setText(1, rows[i].step);
+    for (int c = 0; c < rows[i].values.size(); ++c) item->setText(c + 2, rows[i].values[c]);
+  }
+  if (!is_new) return;
+  for (int c = 0; c < head.size(); ++c) resizeColumnToContents(c);
+  updateGeometry();
+}
+
+QSize CurveValues::sizeHint() const {
+  const int rows = std::clamp(topLevelItemCount(), 1, 6);
+  return {200, header()->sizeHint().height() + rows * (fontMetrics().height() + 8) + 4};
+}
+
+}  // namespace meanflow::ui

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/window/workspace_layout.h"
+
+#include <QAction>
+#include <QDockWidget>
+#include <QMainWindow>
+#include <QSettings>
+#include <QTabBar>
+#include <QTimer>
+#include <algorithm>
+
+namespace meanflow::ui {
+namespace {
+
+constexpr int kLayoutVersion = 2;
+constexpr int kPipelineWidth = 300;
+const QString kPerspectiveKey = QStringLiteral("perspective");
+
+QString layoutKey(Perspective perspective) {
+  static constexpr const char* kNames[] = {"train", "diagnose", "sample", "evaluate"};
+  return QStringLiteral("layout/") + QLatin1String(kNames[static_cast<int>(perspective)]);
+}
+
+}  // namespace
+
+WorkspaceLayout::WorkspaceLayout(QSettings& settings, QObject* parent)
+    : QObject(parent), settings_(settings), workspace_(new QMainWindow) {
+  workspace_->setWindowFlags(Qt::Widget);
+  workspace_->setDockNestingEnabled(true);
+  workspace_->setDockOptions(QMainWindow::AnimatedDocks | QMainWindow::AllowNestedDocks |
+                             QMainWindow::AllowTabbedDocks);
+  perspective_ =
+      static_cast<Perspective>(std::clamp(settings_.value(kPerspectiveKey, 0).toInt(), 0, kNumPerspectives - 1));
+}
+
+QDockWidget* WorkspaceLayout::addDock(const QString& name, const QString& title, QWidget* content, const QString& tip) {
+  auto* dock = new QDockWidget(title, workspace_);
+  dock->setObjectName(name);
+  dock->setWidget(content);
+  dock->setToolTip(QString());
+  dock->toggleViewAction()->setToolTip(tip);
+  dock->toggleViewAction()->setStatusTip(tip);
+  docks_.push_back(dock);
+  return dock;
+}
+
+QDockWidget* WorkspaceLayout::find(const QString& name) const {
+  const auto at =
+      std::find_if(docks_.begin(), docks_.end(), [&](const auto* dock) { return dock->objectName() == name; });
+  return at == docks_.end() ? nullptr : *at;
+}
+
+void WorkspaceLayout::bringUp(const QString& name) {
+  auto* dock = find(name);
+  if (!dock) return;
+  dock->show();
+  dock->raise();
+  if (auto* content = dock->widget()) {
+    content->setFocus(Qt::ShortcutFocusReason);
+    if (content->focusPolicy() == Qt::NoFocus) {
+      for (auto* next = content->nextInFocusChain(); next && content->isAncestorOf(next);
+           next = next->nextInFocusChain()) {
+        if (!(next->focusPolicy() & Qt::TabFocus) || !next->isEnabled() || !next->isVisible()) continue;
+        next->setFocus(Qt::ShortcutFocusReason);
+        break;
+      }
+    }
+  }
+  nameTabBars();
+}
+
+void WorkspaceLayout::show(std::initializer_list<const char*> names) {
+  for (const auto* name : names) find(QLatin1String(name))->show();
+}
+
+void WorkspaceLayout::split(const char* first, const char* second, Qt::Orientation orientation) {
+  workspace_->splitDockWidget(find(QLatin1String(first)), find(QLatin1String(second)), orientation);
+}
+
+void WorkspaceLayout::stack(const char* front, std::initializer_list<const char*> behind) {
+  for (const auto* name : behind) workspace_->tabifyDockWidget(find(QLatin1String(front)), find(QLatin1String(name)));
+}
+
+void WorkspaceLayout::takeApart() {
+  // Every panel has a place in every perspective, hidden or not: a layout kept without one would not put it away again.
+  for (auto* dock : docks_) {
+    dock->setFloating(false);
+    workspace_->removeDockWidget(dock);
+    workspace_->addDockWidget(Qt::LeftDockWidgetArea, dock);
+    dock->hide();
+  }
+}
+
+void WorkspaceLayout::enterForNewRun() {
+  is_ready_ = false;
+  takeApart();
+  split("runs", "config", Qt::Horizontal);
+  show({"runs", "config"});
+  workspace_->resizeDocks({find(QStringLiteral("runs")), find(QStringLiteral("config"))},
+                          {kPipelineWidth, workspace_->width() - kPipelineWidth}, Qt::Horizontal);
+  nameTabBars();
+}
+
+void WorkspaceLayout::layOut(Perspective perspective) {
+  takeApart();
+  const int rest = workspace_->width() - kPipelineWidth;
+  const int height = workspace_->height();
+  const auto widths = [&](const char* middle, const char* right, int middle_share) {
+    workspace_->resizeDocks({find(QStringLiteral("pipeline")), find(QLatin1String(middle)), find(QLatin1String(right))},
+                            {kPipelineWidth, rest * middle_share / 100, rest * (100 - middle_share) / 100},
+                            Qt::Horizontal);
+  };
+  switch (perspective) {
+    case Perspective::kTrain:
+      split("pipeline", "samples", Qt::Horizontal);
+      split("samples", "curves", Qt::Horizontal);
+      split("curves", "log", Qt::Vertical);
+      stack("samples", {"trajectory", "cmt", "class_grids", "config"});
+      stack("pipeline", {"runs"});
+      show({"pipeline", "samples", "curves", "log", "trajectory", "cmt", "runs"});
+      widths("samples", "curves", 48);
+      workspace_->resizeDocks({find(QStringLiteral("curves")), find(QStringLiteral("log"))},
+                              {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
+      break;
+    case Perspective::kDiagnose:
+      split("pipeline", "curves", Qt::Horizontal);
+      split("curves", "cmt", Qt::Horizontal);
+      split("curves", "log", Qt::Vertical);
+      stack("cmt", {"samples", "trajectory", "class_grids", "config"});
+      stack("pipeline", {"runs"});
+      show({"pipeline", "curves", "cmt", "log"});
+      widths("curves", "cmt", 60);
+      break;
+    case Perspective::kSample:
+      split("pipeline", "class_grids", Qt::Horizontal);
+      split("class_grids", "samples", Qt::Horizontal);
+      stack("samples", {"trajectory", "cmt", "curves", "log", "config"});
+      stack("pipeline", {"runs"});
+      show({"pipeline", "class_grids", "samples", "trajectory", "runs"});
+      widths("class_grids", "samples", 66);
+      break;
+    case Perspective::kEvaluate:
+      split("runs", "curves", Qt::Horizontal);
+      split("curves", "samples", Qt::Horizontal);
+      stack("samples", {"class_grids", "trajectory", "cmt"});
+      stack("curves", {"log", "config"});
+      stack("runs", {"pipeline"});
+      show({"runs", "curves", "samples", "class_grids", "pipeline"});
+      workspace_->resizeDocks(
+          {find(QStringLiteral("runs")), find(QStringLiteral("curves")), find(QStringLiteral("samples"))},
+          {kPipelineWidth, rest / 2, rest / 2}, Qt::Horizontal);
+      break;
+  }
+  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids"}) {
+    const bool leads =
+        perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
+    auto* dock = find(QLatin1String(front));
+    const bool is_behind = qstrcmp(front, "class_grids") == 0 && perspective != Perspective::kSample;
+    if (leads && !is_behind && !dock->isHidden()) dock->raise();
+  }
+}
+
+void WorkspaceLayout::save() {
+  if (is_ready_) settings_.setValue(layoutKey(perspective_), workspace_->saveState(kLayoutVersion));
+  settings_.setValue(kPerspectiveKey, static_cast<int>(perspective_));
+}
+
+void WorkspaceLayout::enter() {
+  const auto state = settings_.value(layoutKey(perspective_)).toByteArray();
+  if (state.isEmpty() || !workspace_->restoreState(state, kLayoutVersion)) layOut(perspective_);
+  is_ready_ = true;
+  nameTabBars();
+}
+
+void WorkspaceLayout::nameTabBars() {
+  // The tab bars are made by the main window when it lays itself out.
+  QTimer::singleShot(0, this, [this] {
+    for (auto* tabs : workspace_->findChildren<QTabBar*>(QString(), Qt::FindDirectChildrenOnly))
+      tabs->setAccessibleName(tr("Panels in this place"));
+  });
+}
+
+void WorkspaceLayout::setPerspective(Perspective perspective) {
+  save();
+  perspective_ = perspective;
+  settings_.setValue(kPerspectiveKey, static_cast<int>(perspective_));
+  if (is_ready_) enter();
+}
+
+void WorkspaceLayout::putBack() {
+  settings_.remove(layoutKey(perspective_));
+  layOut(perspective_);
+  nameTabBars();
+}
+
+}  // namespace meanflow::ui
