@@ -22,7 +22,7 @@ namespace {
 QString lastName(const QString& key) { return key.section(QLatin1Char('.'), -1); }
 
 QString limitText(double value) {
-  return std::abs(value) >= 1e4 && value == std::floor(value) && std::abs(value) < 1e15
+  return std::abs(value) >= 1e4 && value == std::floor(value) && std::abs(value) < 1e16
              ? formatCount(static_cast<std::int64_t>(value))
              : QString::number(value, 'g', 12);
 }

@@ -167,6 +167,8 @@ void WorkspaceLayout::save() {
 
 void WorkspaceLayout::enter() {
   const auto state = settings_.value(layoutKey(perspective_)).toByteArray();
+  // Shown all at once on the way, the panels would make the window wider than it was.
+  for (auto* dock : docks_) dock->hide();
   if (state.isEmpty() || !workspace_->restoreState(state, kLayoutVersion)) layOut(perspective_);
   is_ready_ = true;
   nameTabBars();
