@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 // A header needs some hundred bytes a tensor. The reference implementation stops at 100 MB; a bomb of that size would
 // take gigabytes once parsed.
 constexpr std::uint64_t kMaxHeaderBytes = 32 << 20;
-constexpr std::size_t kMaxTensors = 1'000'000;
+constexpr std::size_t kMaxHeaderTensors = 1'000'000;
 constexpr std::string_view kMetadata = "__metadata__";
 constexpr std::string_view kNotInFormat = "C128";  // a name of ours for .pt files
 
@@ -33,15 +33,15 @@ Result<Json> parseHeader(std::string_view text) {
   std::string duplicate;
   bool is_too_deep = false;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 && names.size() <= kMaxTensors &&
+    if (event == Json::parse_event_t::key && depth == 1 && names.size() <= kMaxHeaderTensors &&
         !names.insert(parsed.get_ref<const std::string&>()).second)
       duplicate = parsed.get<std::string>();
     is_too_deep = is_too_deep || depth > 4;
-    return !is_too_deep && names.size() <= kMaxTensors;  // false: parsed on, but not kept
+    return !is_too_deep && names.size() <= kMaxHeaderTensors;  // false: parsed on, but not kept
   };
   Json json = Json::parse(text, watch, false);
   if (is_too_deep) return Error{"the header is not a JSON object of tensors (it is nested too deeply)"};
-  if (names.size() > kMaxTensors) return Error{fmt::format("the header lists more than {} tensors", kMaxTensors)};
+  if (names.size() > kMaxHeaderTensors) return Error{fmt::format("the header lists more than {} tensors", kMaxHeaderTensors)};
   if (json.is_discarded() || !json.is_object()) return Error{"the header is not a JSON object"};
   if (!duplicate.empty()) return Error{fmt::format("tensor {} is listed twice", shownName(duplicate))};
   return json;
