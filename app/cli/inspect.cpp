@@ -26,7 +26,7 @@ int inspectRun(const std::string& path, bool is_json) {
   if (!folder) return reportError(folder.error());
   // A folder that was only imported into has no events yet.
   const auto events = std::filesystem::exists(folder->events()) ? base::readAllEvents(folder->events())
-                                                                : base::Result<std::vector<base::EventRecord>>({});
+                                                                : base::Result(std::vector<base::EventRecord>{});
   if (!events) return reportError(events.error());
   base::MetricsStore store;
   for (const auto& record : *events) store.apply(record);
