@@ -16,6 +16,8 @@ void addDemo(CLI::App& app, Action& action);
 void addTrain(CLI::App& app, Action& action);
 void addSample(CLI::App& app, Action& action);
 void addControl(CLI::App& app, Action& action);
+void addImport(CLI::App& app, Action& action);
+void addExport(CLI::App& app, Action& action);
 void addInspect(CLI::App& app, Action& action);
 void addConfig(CLI::App& app, Action& action);
 void addCost(CLI::App& app, Action& action);

@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
   addTrain(app, action);
   addSample(app, action);
   addControl(app, action);
+  addImport(app, action);
+  addExport(app, action);
   addInspect(app, action);
   addConfig(app, action);
   addCost(app, action);

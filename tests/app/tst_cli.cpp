@@ -76,9 +76,11 @@ class TestCli : public QObject {
   void helpNamesTheSubcommandsAndExitCodes() {
     const auto answer = call({"--help"});
     QCOMPARE(answer.code, 0);
-    for (const char* word : {"demo", "train", "sample", "control", "inspect", "verify", "config", "cost", "75"})
+    for (const char* word :
+         {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config", "cost", "75"})
       QVERIFY2(answer.out.contains(word), word);
-    for (const char* command : {"demo", "train", "sample", "control", "inspect", "verify", "config", "cost"}) {
+    for (const char* command :
+         {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config", "cost"}) {
       const auto help = call({command, "--help"});
       QCOMPARE(help.code, 0);
       QVERIFY2(help.out.contains("--help"), command);

@@ -39,7 +39,8 @@ CheckpointContents contentsAt(const std::string& path, const KnownSizes& known =
 /// Names and shapes of a network's state.
 TensorShapes shapesOf(const RecognisedModel& model) {
   TensorShapes::Map shapes;
-  for (const auto& [name, tensor] : networkTensors(model).value()) shapes[name] = tensor.shape;
+  const auto network = networkTensors(model).value();  // a name for it: the loop alone would not keep it
+  for (const auto& [name, tensor] : network) shapes[name] = tensor.shape;
   return TensorShapes(shapes);
 }
 
@@ -352,9 +353,10 @@ class TestRecognition : public QObject {
   }
   void aDumpOfTheFirstStageHoldsDecoderAndEncoder() {
     TensorMap dump;
-    for (const auto& [name, tensor] : loadTensors(golden("rae_dinov2/decoder.safetensors")).value())
-      dump["module.decoder." + name] = tensor;
-    for (const auto& [name, tensor] : loadTensors(golden("rae_dinov2/encoder.safetensors")).value())
+    const auto decoder = loadTensors(golden("rae_dinov2/decoder.safetensors")).value(),
+               frozen = loadTensors(golden("rae_dinov2/encoder.safetensors")).value();
+    for (const auto& [name, tensor] : decoder) dump["module.decoder." + name] = tensor;
+    for (const auto& [name, tensor] : frozen)
       if (name != "layernorm.weight" && name != "layernorm.bias")  // the wrapper takes them away
         dump["module.encoder.encoder." + name] = tensor;
     savePt(path("ep-last.pt"), {{"model", dump}, {"ema", dump}, {"disc", {{"heads.0.w", torch::ones({2})}}}}, {})
