@@ -52,8 +52,12 @@ constexpr Row kRows[] = {
     // what was measured on a CPU (outputs 0.03, gradients 0.04, weights after five steps 0.08).
     // A finite difference divides the rounding of u by delta: at delta 0.005 it is as large as du/dt itself, at 0.001
     // five times so. Nothing but its size is checked; the JVP is what bf16 training should use.
-    {Precision::kBf16, "mfd_loss", "fd", {.of_largest = 4}},
-    {Precision::kBf16, "mft_loss", "fd", {.of_largest = 4}},
+    {Precision::kBf16, "mfd_loss", ".dudt", {.of_largest = 4}},
+    {Precision::kBf16, "mft_loss", ".dudt", {.of_largest = 4}},
+    {Precision::kBf16, "mfd_loss", "fd0.001", {.of_largest = 4}},
+    {Precision::kBf16, "mft_loss", "fd0.001", {.of_largest = 4}},
+    {Precision::kBf16, "mfd_loss", "fd", {.of_largest = 1}},
+    {Precision::kBf16, "mft_loss", "fd", {.of_largest = 1}},
     {Precision::kBf16, "mft_loss", "eta", {.of_largest = 1}},
     {Precision::kBf16, "mfd_loss", "train_mode.", {.of_largest = 1}},
     {Precision::kBf16, "mft_loss", "train_mode.", {.of_largest = 1}},
