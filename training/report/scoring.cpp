@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/report/scoring.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/base/config/config_io.h"
 #include "core/base/events/event_log.h"
@@ -53,10 +56,27 @@ std::string scoredFrom(const base::RunConfig& config, const base::RunFolder& fol
   return root.dump(2) + "\n";
 }
 
-/// A piece of work: latents of one row (or of the fine reference solution), or training the judge.
+/// A piece of work that any rank can take.
 struct Piece {
-  int row = 0;  ///< Index into rows; -1 = fine solution; -2 = judge.
+  enum class Kind { kJudge, kLatentError, kGrid, kImages } kind = Kind::kImages;
+  std::size_t row = 0;  ///< Index into rows, for kGrid and kImages.
   std::int64_t begin = 0, end = 0;
+};
+
+/// What report.json calls the latent error's step counts.
+constexpr std::int64_t kLatentErrorSteps[] = {1, 2, 4};
+
+/// Wall seconds since the last call, for the log.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = Clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
 };
 
 /// Scores one run on one worker.
@@ -68,26 +88,35 @@ class Scoring {
         config_(workspace.config()),
         settings_(config_.evaluation),
         rows_(sampleRows(config_, workspace.run().folder())) {
-    pieces_.push_back({-2, 0, 0});  // first: it cannot be divided
-    const auto split = [&](int row, std::int64_t total) {
-      for (std::int64_t at = 0; at < total; at += kPiece) pieces_.push_back({row, at, std::min(total, at + kPiece)});
+    using enum Piece::Kind;
+    pieces_.push_back({kJudge});  // first: it cannot be divided
+    const auto split = [&](Piece::Kind kind, std::size_t row, std::int64_t total) {
+      for (std::int64_t at = 0; at < total; at += kPiece)
+        pieces_.push_back({kind, row, at, std::min(total, at + kPiece)});
     };
-    if (hasWeights(config_, workspace.run().folder(), "teacher")) split(-1, settings_.latent_error_noises);
-    for (int row = static_cast<int>(rows_.size()) - 1; row >= 0; --row)
-      split(row, rows_[row].num_samples);  // costly ones first
+    if (hasWeights(config_, workspace.run().folder(), "teacher")) split(kLatentError, 0, settings_.latent_error_noises);
+    for (std::size_t row = rows_.size(); row-- > 0;) {  // costly ones first
+      pieces_.push_back({kGrid, row});
+      split(kImages, row, rows_[row].num_samples);
+    }
   }
 
   void run() {
     const torch::InferenceMode guard;
     const auto wall_start = std::chrono::steady_clock::now();
     const double cpu_start = core::processCpuSeconds();
+    Stopwatch watch;
     if (isLeader()) workspace_.run().publish(base::StageStarted{"report", 0, 1, 0});
-    makeLatents();
+    workOffPieces();
+    const double pieces = watch.lap();
+    gatherLatentErrors();
     gatherFeatures();
-    measureLatentErrors();
-    const auto psnr = measurePsnr();
     if (!isLeader()) return;
-    write(psnr);
+    const double features = watch.lap();
+    write();
+    workspace_.run().log(
+        "debug", fmt::format("report: samples {:.1f} s, features {:.1f} s, distances and files {:.1f} s", pieces,
+                             features, watch.lap()));
     workspace_.run().publish(base::StageFinished{
         "report", 1, std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start).count(),
         core::processCpuSeconds() - cpu_start});
@@ -116,23 +145,34 @@ class Scoring {
     if (board_.is_stopped) throw RunInterrupted{!board_.is_discarded};
   }
 
-  void makeLatents() {
-    latents_.resize(rows_.size());
+  void workOffPieces() {
+    images_.resize(rows_.size());
+    createGridFolder();
     while (true) {
       obeyCommands();
       const auto at = board_.next_piece.fetch_add(1);
       if (at >= static_cast<std::int64_t>(pieces_.size())) break;
       const Piece& piece = pieces_[at];
-      if (piece.row == -2)
-        trainOrLoadJudge();
-      else if (piece.row == -1)
-        fine_.push_back({piece.begin, fineSolution(piece.begin, piece.end)});
-      else
-        latents_[piece.row].push_back({piece.begin, sampleLatents(rows_[piece.row], piece.begin, piece.end)});
+      switch (piece.kind) {
+        case Piece::Kind::kJudge:
+          trainOrLoadJudge();
+          break;
+        case Piece::Kind::kLatentError:
+          latent_errors_.push_back(latentErrors(piece.begin, piece.end));
+          break;
+        case Piece::Kind::kGrid:
+          writeSampleGrid(rows_[piece.row]);
+          break;
+        case Piece::Kind::kImages:
+          images_[piece.row].push_back(
+              {piece.begin, decodeTo8Bit(makeLatents(rows_[piece.row], noiseFor(piece.begin, piece.end),
+                                                     labelsFor(piece.begin, piece.end)))});
+          break;
+      }
       workspace_.run().publish(base::Progress{"scoring", static_cast<double>(board_.num_done.fetch_add(1) + 1),
                                               static_cast<double>(pieces_.size())});
     }
-    workspace_.worker().barrier();  // the judge is there, all latents are made
+    workspace_.worker().barrier();  // the judge is there, all images are made
   }
 
   void trainOrLoadJudge() {
@@ -173,14 +213,6 @@ class Scoring {
     return core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), guidance, numClasses());
   }
 
-  torch::Tensor fineSolution(std::int64_t begin, std::int64_t end) {
-    // To t = 0: the student's jumps end there too.
-    const auto grid = workspace_.schedule().grid(settings_.fine_steps + 1, 0);
-    return core::solveOde(teacherField(settings_.guidance), noiseFor(begin, end), labelsFor(begin, end), grid,
-                          {.keep_states = false})
-        .final();
-  }
-
   core::DiTwDDTHead student(const std::string& stage) {
     auto& network = students_[stage];
     if (!network) {
@@ -190,8 +222,7 @@ class Scoring {
     return *network;
   }
 
-  torch::Tensor sampleLatents(const SampleRow& row, std::int64_t begin, std::int64_t end) {
-    const auto z = noiseFor(begin, end), y = labelsFor(begin, end);
+  torch::Tensor makeLatents(const SampleRow& row, const torch::Tensor& z, const torch::Tensor& y) {
     if (row.weights == "teacher")
       return core::solveOde(teacherField(row.guidance), z, y, workspace_.schedule().grid(row.nfe + 1),
                             {.keep_states = false})
@@ -199,7 +230,7 @@ class Scoring {
     return core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
   }
 
-  /// Features and predictions of the pieces this rank made, gathered on every rank in order.
+  /// Features and predictions of some images, in the images' order on every rank.
   struct Scored {
     torch::Tensor features, logits, labels;
   };
@@ -210,7 +241,7 @@ class Scoring {
 
   /// As an image file would hold them: clamped and truncated to 8 bits.
   torch::Tensor decodeTo8Bit(const torch::Tensor& latents) {
-    return workspace_.codec().decode(latents).clamp(0, 1).mul(255).to(torch::kUInt8);
+    return workspace_.codec().decode(latents).clamp(0, 1).mul(255).to(torch::kUInt8).to(torch::kCPU);
   }
 
   torch::Tensor gather(const std::vector<torch::Tensor>& parts, std::vector<std::int64_t> trailing,
@@ -226,77 +257,79 @@ class Scoring {
   }
 
   void gatherFeatures() {
-    for (std::size_t row = 0; row < rows_.size(); ++row) {
-      std::vector<torch::Tensor> features, logits, labels, numbers;
-      for (const auto& [begin, latents] : latents_[row]) {
-        const auto scored = score(decodeTo8Bit(latents), labelsFor(begin, begin + latents.size(0)));
-        features.push_back(scored.features);
-        logits.push_back(scored.logits);
-        labels.push_back(scored.labels);
-        numbers.push_back(torch::arange(begin, begin + latents.size(0), torch::kInt64));
+    for (const auto& pieces : images_) {
+      std::vector<torch::Tensor> features, numbers;
+      for (const auto& [begin, images] : pieces) {
+        features.push_back(board_.judge->features(images).to(torch::kCPU));
+        numbers.push_back(torch::arange(begin, begin + images.size(0), torch::kInt64));
       }
       // In the samples' order, whoever made them: sums over rows then give the same last digits every time.
       const auto order = gather(numbers, {}, torch::kInt64).argsort();
-      const auto inOrder = [&](const torch::Tensor& rows) { return rows.index_select(0, order); };
-      scored_.push_back({inOrder(gather(features, {settings_.judge.features}, torch::kFloat32)),
-                         inOrder(gather(logits, {numClasses()}, torch::kFloat32)),
-                         inOrder(gather(labels, {}, torch::kInt64))});
+      scored_.push_back(scored(gather(features, {settings_.judge.features}, torch::kFloat32).index_select(0, order),
+                               labelsFor(0, order.size(0)).to(torch::kCPU)));
     }
-    train_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, false);
-    test_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, false);
-    train_recon_ = scoreImages(workspace_.data().train_images, workspace_.data().train_labels, true);
-    test_recon_ = scoreImages(workspace_.data().test_images, workspace_.data().test_labels, true);
+    const auto& data = workspace_.data();
+    train_ = scoreImages(data.train_images, data.train_labels);
+    test_ = scoreImages(data.test_images, data.test_labels);
+    train_reconstructions_ = scoreImages(reconstruct(data.train_images), data.train_labels);
+    const auto test = reconstruct(data.test_images);
+    test_reconstructions_ = scoreImages(test, data.test_labels);
+    figures_.psnr_test = core::psnr(test, data.test_images);
   }
 
-  /// Scores this rank's share of real images, or of their reconstructions, and gathers the rest.
-  Scored scoreImages(const torch::Tensor& images, const torch::Tensor& labels, bool is_reconstructed) {
-    const auto features = encodeShared(images, workspace_.worker(), [&](const torch::Tensor& part) {
-      if (!is_reconstructed) return board_.judge->features(part);
-      return board_.judge->features(
-          decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device()))));
-    });
+  Scored scored(const torch::Tensor& features, const torch::Tensor& labels) const {
     return {features, board_.judge->classify(features), labels};
   }
 
-  void measureLatentErrors() {
-    std::map<std::string, std::map<std::string, double>> sums;
-    double norm = 0;
-    for (const auto& [begin, reference] : fine_) {
-      norm += reference.square().sum().item<double>();
-      for (const auto& row : rows_) {
-        if (row.weights == "teacher") continue;
-        // Every student is measured at 1, 2 and 4 steps, also where the table has fewer rows.
-        for (const std::int64_t steps : {1, 2, 4}) {
-          auto& sum = sums[row.weights][std::to_string(steps)];
-          if (row.nfe != 1) continue;
-          const auto z =
-              core::sampleMeanFlow(core::flowMap(student(row.stage)), noiseFor(begin, begin + reference.size(0)),
-                                   labelsFor(begin, begin + reference.size(0)), steps);
-          sum += (z - reference).square().sum().item<double>();
-        }
-      }
-    }
-    // One all-reduce over a fixed order of entries; a rank that made no fine solution adds zeros.
-    std::vector<double> values = {norm};
-    for (const auto& row : rows_)
-      if (row.weights != "teacher" && row.nfe == 1)
-        for (const char* steps : {"1", "2", "4"}) values.push_back(sums[row.weights][steps]);
-    auto total = torch::tensor(values, torch::kFloat64);
-    workspace_.worker().allReduceSum(total);
-    std::int64_t at = 1;
-    for (const auto& row : rows_)
-      if (row.weights != "teacher" && row.nfe == 1)
-        for (const char* steps : {"1", "2", "4"})
-          figures_.latent_error[row.weights][steps] =
-              total[at++].item<double>() / std::max(1e-30, total[0].item<double>());
+  /// Each rank scores its share of `images` (uint8, the same on every rank).
+  Scored scoreImages(const torch::Tensor& images, const torch::Tensor& labels) const {
+    return scored(encodeShared(images, workspace_.worker(),
+                               [&](const torch::Tensor& part) { return board_.judge->features(part); }),
+                  labels);
   }
 
-  double measurePsnr() {
-    const auto reconstructed =
-        encodeShared(workspace_.data().test_images, workspace_.worker(), [&](const torch::Tensor& part) {
-          return decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device())));
-        });
-    return core::psnr(reconstructed, workspace_.data().test_images);
+  /// Each rank encodes and decodes its share of `images`; uint8 in and out, the same on every rank.
+  torch::Tensor reconstruct(const torch::Tensor& images) {
+    return encodeShared(images, workspace_.worker(), [&](const torch::Tensor& part) {
+      return decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(part).to(workspace_.device())));
+    });
+  }
+
+  /// The students whose latent error is measured, with the stage of their weights.
+  std::vector<std::pair<std::string, std::string>> students() const {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const auto& row : rows_)
+      if (row.weights != "teacher" && row.nfe == 1) found.emplace_back(row.weights, row.stage);
+    return found;
+  }
+
+  /// One row of float64 numbers: `begin`, the squared norm of the teacher's fine solution from noises `begin` to
+  /// `end`, and the squared distance to it of each student at each of kLatentErrorSteps.
+  torch::Tensor latentErrors(std::int64_t begin, std::int64_t end) {
+    const auto z = noiseFor(begin, end), y = labelsFor(begin, end);
+    // To t = 0: the student's jumps end there too.
+    const auto grid = workspace_.schedule().grid(settings_.fine_steps + 1, 0);
+    const auto reference = core::solveOde(teacherField(settings_.guidance), z, y, grid, {.keep_states = false}).final();
+    const auto squared = [](const torch::Tensor& x) { return x.to(torch::kFloat64).square().sum().item<double>(); };
+    std::vector<double> row = {static_cast<double>(begin), squared(reference)};
+    for (const auto& [weights, stage] : students())
+      for (const auto steps : kLatentErrorSteps)
+        row.push_back(squared(core::sampleMeanFlow(core::flowMap(student(stage)), z, y, steps) - reference));
+    return torch::tensor(row, torch::kFloat64).unsqueeze(0);
+  }
+
+  void gatherLatentErrors() {
+    const auto measured = students();
+    const auto width = static_cast<std::int64_t>(2 + measured.size() * std::size(kLatentErrorSteps));
+    const auto rows = gather(latent_errors_, {width}, torch::kFloat64);
+    if (rows.size(0) == 0) return;
+    // Summed in the order of the noises, as the features are.
+    const auto sums = rows.index_select(0, rows.select(1, 0).argsort()).sum(0);
+    std::int64_t at = 2;
+    for (const auto& [weights, stage] : measured)
+      for (const auto steps : kLatentErrorSteps)
+        figures_.latent_error[weights][std::to_string(steps)] =
+            sums[at++].item<double>() / std::max(1e-30, sums[1].item<double>());
   }
 
   SampleFigures figuresOf(const Scored& scored, const core::Moments& real, const core::Moments& recon) const {
@@ -313,27 +346,28 @@ class Scoring {
     return figures;
   }
 
-  void write(double psnr) {
+  void write() {
     const auto& run = workspace_.run();
     figures_.seed = config_.seed;
     figures_.num_workers = workspace_.worker().size();
-    figures_.psnr_test = psnr;
     figures_.judge_accuracy = core::classAccuracy(test_.logits, test_.labels).overall;
     figures_.num_samples = settings_.num_samples;
     figures_.guidance = settings_.guidance;
-    const auto real = core::momentsOf(train_.features), recon = core::momentsOf(train_recon_.features);
-    figures_.samples.emplace_back("reconstruction", figuresOf(train_recon_, real, recon));
+    const auto real = core::momentsOf(train_.features), recon = core::momentsOf(train_reconstructions_.features);
+    figures_.samples.emplace_back("reconstruction", figuresOf(train_reconstructions_, real, recon));
     for (std::size_t row = 0; row < rows_.size(); ++row)
       figures_.samples.emplace_back(rows_[row].key, figuresOf(scored_[row], real, recon));
     figures_.floors["real"] = core::frechetDistance(core::momentsOf(test_.features), real);
-    figures_.floors["recon"] = core::frechetDistance(core::momentsOf(test_recon_.features), recon);
-    figures_.floors["recon_relative"] = core::relativeFrechetDistance(core::momentsOf(test_recon_.features), recon);
+    figures_.floors["recon"] = core::frechetDistance(core::momentsOf(test_reconstructions_.features), recon);
+    figures_.floors["recon_relative"] =
+        core::relativeFrechetDistance(core::momentsOf(test_reconstructions_.features), recon);
     for (const auto& stage : config_.stages)
       if (const auto progress = CheckpointStore(run.folder(), stage).newestProgress())
         figures_.stages.push_back({stage, progress->step, progress->wall_seconds, progress->cpu_seconds});
     figures_.wall_seconds = activeSeconds(run.folder());
     const auto folder = run.folder().stage("report");
-    writeGrids(folder);
+    for (const auto& row : rows_) figures_.grids.push_back(gridFile(row.key));
+    writeImageGrids();
     if (auto written = writeReport(figures_, folder); !written) throw std::runtime_error(written.error().message);
     if (auto written = base::writeFileAtomically(scoredFromFile(run.folder()), scoredFrom(config_, run.folder()));
         !written)
@@ -359,29 +393,36 @@ class Scoring {
     return total + last - begin;
   }
 
+  static std::string gridFile(const std::string& name) { return name + ".png"; }
+
+  void createGridFolder() const {
+    std::error_code failure;
+    const auto folder = workspace_.run().folder().stage("report");
+    fs::create_directories(folder, failure);
+    if (failure) throw std::runtime_error("cannot create " + folder.string() + ": " + failure.message());
+  }
+
+  void writeGrid(const std::string& name, const std::string& title, const torch::Tensor& images) const {
+    const auto grid =
+        core::makeLabelledGrid(images, settings_.grid_columns, workspace_.data().class_names, title, 1, kGridScale);
+    const auto file = workspace_.run().folder().stage("report") / gridFile(name);
+    if (auto written = base::writePng(file, grid); !written) throw std::runtime_error(written.error().message);
+  }
+
   /// The same noises for every way of making images, one row a class.
-  void writeGrids(const fs::path& folder) {
-    const auto columns = settings_.grid_columns;
+  void writeSampleGrid(const SampleRow& row) {
     std::vector<std::uint64_t> indices;
     for (std::int64_t c = 0; c < numClasses(); ++c)
-      for (std::int64_t k = 0; k < columns; ++k) indices.push_back(gridNoiseIndex(c, k));
-    const auto z = core::noise(workspace_.seed(), core::Stream::kSampleNoise, indices, workspace_.latent().sizes())
-                       .to(workspace_.device());
-    const auto y = torch::arange(numClasses(), torch::kInt64).repeat_interleave(columns).to(workspace_.device());
-    const auto save = [&](const std::string& name, const std::string& title, const torch::Tensor& images) {
-      const auto grid = core::makeLabelledGrid(images, columns, workspace_.data().class_names, title, 1, kGridScale);
-      if (auto written = base::writePng(folder / (name + ".png"), grid); !written)
-        throw std::runtime_error(written.error().message);
-      figures_.grids.push_back(name + ".png");
-    };
-    for (const auto& row : rows_) {
-      const auto latents = row.weights == "teacher"
-                               ? core::solveOde(teacherField(row.guidance), z, y,
-                                                workspace_.schedule().grid(row.nfe + 1), {.keep_states = false})
-                                     .final()
-                               : core::sampleMeanFlow(core::flowMap(student(row.stage)), z, y, row.nfe);
-      save(row.key, rowTitle(row.key), decodeTo8Bit(latents));
-    }
+      for (std::int64_t k = 0; k < settings_.grid_columns; ++k) indices.push_back(gridNoiseIndex(c, k));
+    const auto z = core::noise(workspace_.seed(), core::Stream::kSampleNoise, indices, workspace_.latent().sizes());
+    const auto y = torch::arange(numClasses(), torch::kInt64).repeat_interleave(settings_.grid_columns);
+    writeGrid(row.key, rowTitle(row.key),
+              decodeTo8Bit(makeLatents(row, z.to(workspace_.device()), y.to(workspace_.device()))));
+  }
+
+  /// Held-out images and their reconstructions.
+  void writeImageGrids() {
+    const auto columns = settings_.grid_columns;
     std::vector<std::int64_t> chosen;
     for (std::int64_t c = 0; c < numClasses(); ++c) {
       const auto of_class = (workspace_.data().test_labels == c).nonzero().flatten();
@@ -389,9 +430,10 @@ class Scoring {
         chosen.push_back(of_class[k * of_class.size(0) / columns].item<std::int64_t>());
     }
     const auto real = workspace_.data().test_images.index_select(0, torch::tensor(chosen));
-    save("real", "held-out images", real);
-    save("reconstruction", "their reconstructions",
-         decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(real).to(workspace_.device()))));
+    writeGrid("real", "held-out images", real);
+    writeGrid("reconstruction", "their reconstructions",
+              decodeTo8Bit(workspace_.codec().encode(core::toUnitRange(real).to(workspace_.device()))));
+    for (const char* name : {"real", "reconstruction"}) figures_.grids.push_back(gridFile(name));
   }
 
   void publishMetrics() const {
@@ -417,11 +459,11 @@ class Scoring {
   const base::EvaluationConfig& settings_;
   std::vector<SampleRow> rows_;
   std::vector<Piece> pieces_;
-  std::vector<std::vector<std::pair<std::int64_t, torch::Tensor>>> latents_;  ///< By row: this rank's pieces.
-  std::vector<std::pair<std::int64_t, torch::Tensor>> fine_;
+  std::vector<std::vector<std::pair<std::int64_t, torch::Tensor>>> images_;  ///< By row: this rank's, uint8, by number.
+  std::vector<torch::Tensor> latent_errors_;                                 ///< This rank's, as latentErrors() says.
   std::map<std::string, std::unique_ptr<core::DiTwDDTHead>> students_;
   std::vector<Scored> scored_;
-  Scored train_, test_, train_recon_, test_recon_;
+  Scored train_, test_, train_reconstructions_, test_reconstructions_;
   ReportFigures figures_;
 };
 

@@ -62,6 +62,40 @@ base::Result<void> checkEncoder(const base::RunConfig& config) {
   return {};
 }
 
+/// What the networks would refuse when they are built, said with the key and before anything is made.
+base::Result<void> checkWidths(const base::RunConfig& config) {
+  const auto runs = [&](const char* stage) {
+    return std::find(config.stages.begin(), config.stages.end(), stage) != config.stages.end();
+  };
+  std::string problem;
+  const auto check = [&](const std::string& key, std::int64_t width, std::int64_t heads, bool has_positions,
+                         bool has_rotations) {
+    if (!problem.empty()) return;
+    const auto value = fmt::format("{}.hidden_size {}", key, width);
+    if (width % heads != 0)
+      problem = fmt::format("{} is not a multiple of {}.num_heads {}", value, key, heads);
+    else if (has_positions && width % 4 != 0)
+      problem = fmt::format("{} is not a multiple of 4, which its sin-cos positions need", value);
+    else if (has_rotations && width / heads % 4 != 0)
+      problem =
+          fmt::format("{} over {}.num_heads {} is not a multiple of 4, which rotary positions need", value, key, heads);
+  };
+  const auto vit = [&](const std::string& key, const base::VitConfig& model) {
+    check(key, model.hidden_size, model.num_heads, true, false);
+  };
+  if (runs("encoder") && config.encoder.kind == "trained") vit("encoder.model", config.encoder.model);
+  if (runs("decoder")) vit("decoder.model", config.decoder.model);
+  if (runs("teacher") || runs("cmt") || runs("mean_flow")) {
+    const auto& model = config.teacher.model;
+    for (std::size_t part = 0; part < model.hidden_size.size(); ++part)
+      check("teacher.model", model.hidden_size[part],
+            model.num_heads.size() > part ? model.num_heads[part] : model.num_heads[0],
+            model.use_pos_embed && part == 0, model.use_rope);
+  }
+  if (problem.empty()) return {};
+  return base::Error{problem + "; choose another width or number of heads", base::ErrorKind::kUsage};
+}
+
 }  // namespace
 
 base::Result<void> checkSupported(const base::RunConfig& config) {
@@ -70,6 +104,7 @@ base::Result<void> checkSupported(const base::RunConfig& config) {
         "stages is empty: this configuration describes no training; name the stages to run, e.g. stages=[teacher]",
         base::ErrorKind::kUsage};
   if (auto fits = checkEncoder(config); !fits) return fits;
+  if (auto fits = checkWidths(config); !fits) return fits;
   const base::RunConfig defaults;
   for (const char* key : kOnlyDefault) {
     const auto value = base::getValue(config, key).value(), supported = base::getValue(defaults, key).value();
