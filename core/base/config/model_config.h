@@ -24,7 +24,11 @@ void describe(V& v, VitConfig& c) {
            .unit = "px",
            .min = 1,
            .max = 64});
-  v.field("hidden_size", c.hidden_size, {.help = "Token width", .unit = "channels", .min = 4, .max = 16384});
+  v.field("hidden_size", c.hidden_size,
+          {.help = "Token width; networks that are built need a multiple of 4",
+           .unit = "channels",
+           .min = 1,
+           .max = 16384});
   v.field("depth", c.depth, {.help = "Transformer blocks", .unit = "blocks", .min = 1, .max = 256});
   v.field("num_heads", c.num_heads, {.help = "Attention heads", .unit = "heads", .min = 1, .max = 256});
   v.field("mlp_ratio", c.mlp_ratio, {.help = "Hidden width of the MLP over hidden_size", .min = 0.25, .max = 16});

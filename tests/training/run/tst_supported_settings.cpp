@@ -21,7 +21,7 @@ class TestSupportedSettings : public QObject {
     return config;
   }
 
- private slots:
+ private Q_SLOTS:
   void refusesWidthsThatNoNetworkCanHave_data() {
     QTest::addColumn<QStringList>("settings");
     QTest::addColumn<QString>("message");
