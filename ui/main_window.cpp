@@ -115,6 +115,7 @@ MainWindow::~MainWindow() {
   is_closing_ = true;
   controller_.setHost(nullptr);
   class_grids_->setHost(nullptr);
+  estimate_.setHost(nullptr);
   desk_.setHost(nullptr, {});
   host_.reset();  // stops a run that is still live and joins its threads; the source's queue outlives them
   setSource(nullptr);
@@ -254,7 +255,9 @@ void MainWindow::connectPanels() {
   connect(&config_->runSettings(), &RunSettings::changed, this, [this] {
     const auto& settings = config_->runSettings();
     curves_->setImagesAnEpoch(settings.isKnown() ? static_cast<double>(settings.newest().data.num_images) : 0);
+    if (settings.isKnown() && source_) estimate_.setRun(settings.newest(), source_->summary().device);
   });
+  connect(&estimate_, &RunEstimate::arrived, curves_, &CurvesPanel::setEstimate);
   connect(curves_, &CurvesPanel::stepPicked, timeline_, &StepTimeline::setCursor);
   connect(timeline_, &StepTimeline::cursorMoved, curves_, &CurvesPanel::showStep);
   connect(timeline_, &StepTimeline::cursorMoved, config_, &ConfigPanel::showStep);
@@ -346,6 +349,7 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
   controller_.setHost(host);
   desk_.setHost(host, training_problem_);
   class_grids_->setHost(host);
+  estimate_.setHost(host);
   welcome_->setTrainingProblem(training_problem_, false);
   config_->setTrainingProblem(training_problem_);
   refreshActions();
@@ -364,6 +368,7 @@ void MainWindow::showWorkspace() {
 }
 
 void MainWindow::setSource(std::unique_ptr<RunSource> source) {
+  estimate_.clear();
   pipeline_->setSource(source.get());
   config_->setSource(source.get());
   curves_->setSource(source.get());

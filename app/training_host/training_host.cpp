@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/run/training_host.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <mutex>
 #include <thread>
 
+#include "app/training_host/errands.h"
+#include "core/base/config/config_io.h"
 #include "core/base/run/run_state.h"
+#include "core/cost/cost_report.h"
 #include "core/device/device.h"
 #include "training/run/training_run.h"
 #include "training/sampling/generator.h"
@@ -13,6 +18,29 @@
 
 namespace meanflow::app {
 namespace {
+
+/// The arithmetic of `meanflow cost` in device-hours.
+base::CostEstimate costOf(const std::string& yaml, const std::string& device) {
+  base::CostEstimate estimate;
+  if (!device.starts_with("cuda")) {
+    estimate.missing = "no throughput is known for a CPU; a pre-flight measures its steps";
+    return estimate;
+  }
+  const auto config = base::parseConfig(yaml, "the run's configuration");
+  if (!config) {
+    estimate.missing = config.error().message;
+    return estimate;
+  }
+  const auto report = core::costReport(*config);
+  if (!report) {
+    estimate.missing = report.error().message;
+    return estimate;
+  }
+  for (const auto& stage : report->stages) estimate.stages.push_back({stage.stage, 24 * stage.gpu_days});
+  estimate.basis = fmt::format("{:.3g} TFLOP/s, 40 % of an H100's dense peak at {}", report->flops_per_second / 1e12,
+                               config->precision);
+  return estimate;
+}
 
 /// One run at a time on a thread of its own, and one sampling worker for what a person asks for.
 class Host final : public base::TrainingHost {
@@ -54,6 +82,11 @@ class Host final : public base::TrainingHost {
     const auto state = run_->state();
     // Between the start of the thread and its first event the run is already somebody's.
     return is_going_ && base::isEnded(state) ? base::RunState::kStarting : state;
+  }
+
+  void estimateCost(const std::string& config, const std::string& device,
+                    std::function<void(const base::CostEstimate&)> deliver) override {
+    errands_.submit([=] { deliver(costOf(config, device)); });
   }
 
   void requestSamples(const base::SampleRequest& request,
@@ -110,7 +143,8 @@ class Host final : public base::TrainingHost {
   std::unique_ptr<training::Generator> generator_;  ///< Touched by the sampling worker alone.
   std::string generator_folder_;
   std::jthread thread_;
-  training::SamplingWorker sampling_;  ///< Last member: its thread ends before what it uses.
+  training::SamplingWorker sampling_;  ///< Behind what it uses: its thread ends first.
+  Errands errands_;
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "core/base/events/command.h"
 #include "core/base/events/event_sink.h"
 #include "core/base/result.h"
+#include "core/base/run/cost_estimate.h"
 
 namespace meanflow::base {
 
@@ -57,6 +58,10 @@ class TrainingHost {
   virtual void send(const Command& command) = 0;
   virtual RunState state() const = 0;
   virtual void requestSamples(const SampleRequest& request, std::function<void(const SampleResult&)> deliver) = 0;
+
+  /// What the configuration in `config` (YAML text) is expected to take on `device` ("cpu", "cuda:0").
+  virtual void estimateCost(const std::string& config, const std::string& device,
+                            std::function<void(const CostEstimate&)> deliver);
 };
 
 /// Symbol exported by the training library (libstudio_training_host.so).
