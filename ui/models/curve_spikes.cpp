@@ -6,6 +6,18 @@
 
 namespace meanflow::ui {
 
+bool CurveSpikes::isDone() const {
+  for (const auto& stage : store_.stages()) {
+    for (const char* scalar : {"loss", "grad_norm"}) {
+      const auto* series = store_.series(stage.name, scalar);
+      if (!series) continue;
+      const auto detector = detectors_.find({stage.name, scalar});
+      if (detector == detectors_.end() ? !series->empty() : !detector->second.isDone(*series)) return false;
+    }
+  }
+  return true;
+}
+
 bool CurveSpikes::update(std::size_t max_points) {
   bool has_more = false, has_news = false;
   for (const auto& stage : store_.stages()) {

@@ -25,6 +25,7 @@ class CurveSpikes {
   static bool isWatched(const std::string& scalar) { return scalar == "loss" || scalar == "grad_norm"; }
   /// Looks at up to `max_points` new points and returns whether there are more: a long record is gone through in parts.
   bool update(std::size_t max_points);
+  bool isDone() const;  ///< Nothing new to look at.
   /// In the order of the stages, by step.
   const std::vector<Found>& found() const { return found_; }
 

@@ -23,8 +23,8 @@
 
 namespace meanflow::ui {
 namespace {
-/// A long record is gone through in parts of some ten milliseconds.
-constexpr std::size_t kSpikePointsAtOnce = 50'000;
+/// A long record is gone through in parts of a few milliseconds, between frames.
+constexpr std::size_t kSpikePointsAtOnce = 20'000;
 }  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
@@ -87,6 +87,10 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   spike_slices_.setSingleShot(true);
   spike_slices_.setInterval(0);
   connect(&spike_slices_, &QTimer::timeout, this, [this] {
+    if (!spikes_) return;
+    const auto before = spikes_->found();
+    if (spikes_->update(kSpikePointsAtOnce)) spike_slices_.start();
+    if (spikes_->found() == before) return;
     refreshSpikes();
     charts_->replot();
   });
@@ -301,7 +305,7 @@ void CurvesPanel::refreshMarks() {
 
 void CurvesPanel::refreshSpikes() {
   if (!spikes_) return;
-  if (spikes_->update(kSpikePointsAtOnce)) spike_slices_.start();
+  if (!spikes_->isDone()) spike_slices_.start();
   std::vector<CurveCharts::Spike> marks;
   for (const auto& spike : spikes_->found()) {
     const auto chart = shown_.indexOf(QString::fromStdString(spike.scalar));
