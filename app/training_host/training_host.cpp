@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -12,6 +13,8 @@
 #include "core/base/run/run_state.h"
 #include "core/cost/cost_report.h"
 #include "core/device/device.h"
+#include "training/exchange/inspect_weights.h"
+#include "training/run/preflight.h"
 #include "training/run/training_run.h"
 #include "training/sampling/generator.h"
 #include "training/sampling/sampling_worker.h"
@@ -54,6 +57,7 @@ class Host final : public base::TrainingHost {
 
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
     if (!base::isEnded(state())) return base::Error{"a run is still going; stop it before another is started"};
+    if (is_flying_) return base::Error{"a pre-flight is going on; wait for its page or cancel it, then start"};
     joinRun();
     auto prepared = training::TrainingRun::prepare(request, {std::move(sink)});
     if (!prepared) return prepared.error();
@@ -88,6 +92,37 @@ class Host final : public base::TrainingHost {
                     std::function<void(const base::CostEstimate&)> deliver) override {
     errands_.submit([=] { deliver(costOf(config, device)); });
   }
+
+  void inspectCheckpoint(const base::CheckpointQuestion& question,
+                         std::function<void(const base::CheckpointFinding&)> deliver) override {
+    errands_.submit([=] { deliver(training::inspectWeights(question)); });
+  }
+
+  base::Result<void> startPreflight(const base::PreflightRequest& request,
+                                    std::function<void(const base::PreflightNews&)> deliver) override {
+    if (!base::isEnded(state()))
+      return base::Error{
+          "a run is being trained in this window, and its steps would slow down those that are measured; "
+          "stop it first"};
+    if (is_flying_.exchange(true))
+      return base::Error{"a pre-flight is going on already; wait for its page or cancel it"};
+    preflight_ = std::jthread([this, request, deliver = std::move(deliver)](const std::stop_token& stop) {
+      const auto report = std::make_shared<base::PreflightReport>();
+      if (const auto config = base::parseConfig(request.config, "the settings")) {
+        training::PreflightOptions options;
+        options.run_folder = request.run_folder;
+        options.stop = stop;
+        options.progress = [&](const base::PreflightProgress& progress) { deliver({progress, nullptr}); };
+        *report = training::runPreflight(*config, options);
+      } else {
+        report->findings.push_back({base::PreflightSeverity::kRefusal, "settings", config.error().message, {}});
+      }
+      is_flying_ = false;  // before the report is there: whoever has it may start
+      deliver({{}, report});
+    });
+    return {};
+  }
+  void cancelPreflight() override { preflight_.request_stop(); }
 
   void requestSamples(const base::SampleRequest& request,
                       std::function<void(const base::SampleResult&)> deliver) override {
@@ -145,6 +180,8 @@ class Host final : public base::TrainingHost {
   std::jthread thread_;
   training::SamplingWorker sampling_;  ///< Behind what it uses: its thread ends first.
   Errands errands_;
+  std::atomic<bool> is_flying_ = false;
+  std::jthread preflight_;
 };
 
 }  // namespace

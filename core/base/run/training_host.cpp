@@ -13,4 +13,18 @@ void TrainingHost::estimateCost(const std::string&, const std::string&,
   deliver(estimate);
 }
 
+void TrainingHost::inspectCheckpoint(const CheckpointQuestion& question,
+                                     std::function<void(const CheckpointFinding&)> deliver) {
+  CheckpointFinding finding;
+  finding.stage = question.stage;
+  finding.source = question.source;
+  finding.key = checkpointKey(question.stage);
+  finding.refusal = kCannot;
+  deliver(finding);
+}
+
+Result<void> TrainingHost::startPreflight(const PreflightRequest&, std::function<void(const PreflightNews&)>) {
+  return Error{kCannot};
+}
+
 }  // namespace meanflow::base
