@@ -23,6 +23,7 @@
 #include "core/base/run/demo_run.h"
 #include "core/base/run/run_state.h"
 #include "ui/config/config_panel.h"
+#include "ui/config/new_run_checks.h"
 #include "ui/models/live_run_source.h"
 #include "ui/models/recorded_run_source.h"
 #include "ui/panels/class_grid_panel.h"
@@ -115,6 +116,8 @@ MainWindow::~MainWindow() {
   is_closing_ = true;
   controller_.setHost(nullptr);
   class_grids_->setHost(nullptr);
+  estimate_.setHost(nullptr);
+  config_->setHost(nullptr);
   desk_.setHost(nullptr, {});
   host_.reset();  // stops a run that is still live and joins its threads; the source's queue outlives them
   setSource(nullptr);
@@ -184,6 +187,10 @@ void MainWindow::connectMenus() {
     openNewRun();
     config_->queueNewRun();
   });
+  on(menus_->preflight, [this] {
+    openNewRun();
+    config_->preflightNewRun();
+  });
   on(menus_->extend, [this] {
     if (source_) askExtend(source_->folder());
   });
@@ -251,10 +258,15 @@ void MainWindow::connectPanels() {
     if (!desk_.queue().isGoing())
       say(tr("%1 waits in the queue; Go in the panel Runs lets it start.").arg(run.name), false);
   });
+  const auto* preflight = &config_->checks().preflight();
+  connect(preflight, &PreflightJob::changed, &desk_, [this, preflight] { desk_.setPreflight(preflight->isGoing()); });
   connect(&config_->runSettings(), &RunSettings::changed, this, [this] {
     const auto& settings = config_->runSettings();
     curves_->setImagesAnEpoch(settings.isKnown() ? static_cast<double>(settings.newest().data.num_images) : 0);
+    pipeline_->setConfig(settings.isKnown() ? settings.newest() : base::RunConfig{});
+    if (settings.isKnown() && source_) estimate_.setRun(settings.newest(), source_->summary().device);
   });
+  connect(&estimate_, &RunEstimate::arrived, curves_, &CurvesPanel::setEstimate);
   connect(curves_, &CurvesPanel::stepPicked, timeline_, &StepTimeline::setCursor);
   connect(timeline_, &StepTimeline::cursorMoved, curves_, &CurvesPanel::showStep);
   connect(timeline_, &StepTimeline::cursorMoved, config_, &ConfigPanel::showStep);
@@ -346,6 +358,8 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
   controller_.setHost(host);
   desk_.setHost(host, training_problem_);
   class_grids_->setHost(host);
+  estimate_.setHost(host);
+  config_->setHost(host);
   welcome_->setTrainingProblem(training_problem_, false);
   config_->setTrainingProblem(training_problem_);
   refreshActions();
@@ -364,6 +378,7 @@ void MainWindow::showWorkspace() {
 }
 
 void MainWindow::setSource(std::unique_ptr<RunSource> source) {
+  estimate_.clear();
   pipeline_->setSource(source.get());
   config_->setSource(source.get());
   curves_->setSource(source.get());

@@ -9,6 +9,7 @@
 #include "ui/models/recent_runs.h"
 #include "ui/models/run_catalog.h"
 #include "ui/models/run_controller.h"
+#include "ui/models/run_estimate.h"
 #include "ui/models/run_source.h"
 #include "ui/window/run_desk.h"
 #include "ui/window/workspace_layout.h"
@@ -112,6 +113,7 @@ class MainWindow final : public QMainWindow {
   RunCatalog catalog_;
   RunDesk desk_;
   RunController controller_;
+  RunEstimate estimate_;
   std::unique_ptr<RunSource> source_;
 
   WorkspaceLayout* layout_;

@@ -1,13 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
+#include <nlohmann/json.hpp>
+#include <stop_token>
 
 #include "app/cli/commands.h"
 #include "app/cli/config_help.h"
 #include "app/cli/run_in_terminal.h"
+#include "app/cli/signal_watch.h"
 #include "core/base/config/config_io.h"
+#include "core/base/run/run_folder.h"
+#include "training/run/preflight.h"
 
 namespace meanflow::app {
+namespace {
+
+/// --dry-run: what stands in the way of a start, and what it would take. 0 when it can start, 2 when it cannot.
+int dryRun(TerminalRun& options, const std::string& source) {
+  if (!options.device.empty()) options.request.overrides.push_back("device=" + options.device);
+  if (options.seed) options.request.overrides.push_back("seed=" + std::to_string(*options.seed));
+  const bool is_run = base::RunFolder::isRunFolder(source);
+  const auto config = base::loadConfig(is_run ? source + "/config.yaml" : source, options.request.overrides);
+  if (!config) return reportError(config.error());
+  options.setSource(source);
+  std::stop_source stop;
+  const SignalWatch signals([&](int) {
+    std::cerr << "\nending after this step (once more ends at once)\n";
+    stop.request_stop();
+  });
+  training::PreflightOptions flight;
+  flight.run_folder = options.request.run_folder;
+  flight.stop = stop.get_token();
+  flight.progress = [](const base::PreflightProgress& progress) {
+    if (isatty(STDERR_FILENO))
+      std::cerr << "\r\033[K" << progress.what << " " << progress.done << "/" << progress.total;
+  };
+  const auto report = training::runPreflight(*config, flight);
+  if (isatty(STDERR_FILENO)) std::cerr << "\r\033[K";
+  if (options.is_json)
+    std::cout << base::toJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  else
+    std::cout << base::toText(report);
+  if (report.is_cancelled) return kPreempted;
+  return report.isRefused() ? kUsage : kDone;
+}
+
+}  // namespace
 
 void addTrain(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("train", "Train a pipeline from a configuration, or go on with a run folder");
@@ -23,7 +63,12 @@ void addTrain(CLI::App& app, Action& action) {
   command->add_option("--seed", options->seed, "Seed of all random streams");
   command->add_flag("--start-paused", options->request.start_paused,
                     "Load everything, then wait for `meanflow control RUN resume`");
-  command->add_flag("--json", options->is_json, "Events as JSON lines on stdout instead of progress bars");
+  command->add_flag("--json", options->is_json,
+                    "Events as JSON lines on stdout instead of progress bars; the report of --dry-run as JSON");
+  auto is_dry = std::make_shared<bool>(false);
+  command->add_flag("--dry-run", *is_dry,
+                    "Train nothing: a few steps of every stage, written nowhere, tell time, memory and disk of the run "
+                    "and what stands in its way (exit code 2)");
   // Acts while the line is parsed: CONFIG need not be given beside it. Were CONFIG marked as required, CLI11 would keep
   // the word after
   // --help-config for it.
@@ -40,10 +85,11 @@ void addTrain(CLI::App& app, Action& action) {
       ->expected(0, 1)
       ->type_name("SECTION")
       ->trigger_on_parse();
-  command->callback([&action, options, config] {
+  command->callback([&action, options, config, is_dry] {
     if (config->empty()) throw CLI::RequiredError("CONFIG");
-    action = [options, config] {
+    action = [options, config, is_dry] {
       std::cerr << officialNote(*config, options->request.overrides);
+      if (*is_dry) return dryRun(*options, *config);
       options->setSource(*config);
       return runInTerminal(*options);
     };

@@ -1,18 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/run/training_host.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
 
+#include "app/training_host/errands.h"
+#include "core/base/config/config_io.h"
 #include "core/base/run/run_state.h"
+#include "core/cost/cost_report.h"
 #include "core/device/device.h"
+#include "training/exchange/inspect_weights.h"
+#include "training/run/preflight.h"
 #include "training/run/training_run.h"
 #include "training/sampling/generator.h"
 #include "training/sampling/sampling_worker.h"
 
 namespace meanflow::app {
 namespace {
+
+/// The arithmetic of `meanflow cost` in device-hours.
+base::CostEstimate costOf(const std::string& yaml, const std::string& device) {
+  base::CostEstimate estimate;
+  if (!device.starts_with("cuda")) {
+    estimate.missing = "no throughput is known for a CPU; a pre-flight measures its steps";
+    return estimate;
+  }
+  const auto config = base::parseConfig(yaml, "the run's configuration");
+  if (!config) {
+    estimate.missing = config.error().message;
+    return estimate;
+  }
+  const auto report = core::costReport(*config);
+  if (!report) {
+    estimate.missing = report.error().message;
+    return estimate;
+  }
+  for (const auto& stage : report->stages) estimate.stages.push_back({stage.stage, 24 * stage.gpu_days});
+  estimate.basis = fmt::format("{:.3g} TFLOP/s, 40 % of an H100's dense peak at {}", report->flops_per_second / 1e12,
+                               config->precision);
+  return estimate;
+}
 
 /// One run at a time on a thread of its own, and one sampling worker for what a person asks for.
 class Host final : public base::TrainingHost {
@@ -26,6 +57,7 @@ class Host final : public base::TrainingHost {
 
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
     if (!base::isEnded(state())) return base::Error{"a run is still going; stop it before another is started"};
+    if (is_flying_) return base::Error{"a pre-flight is going on; wait for its page or cancel it, then start"};
     joinRun();
     auto prepared = training::TrainingRun::prepare(request, {std::move(sink)});
     if (!prepared) return prepared.error();
@@ -55,6 +87,42 @@ class Host final : public base::TrainingHost {
     // Between the start of the thread and its first event the run is already somebody's.
     return is_going_ && base::isEnded(state) ? base::RunState::kStarting : state;
   }
+
+  void estimateCost(const std::string& config, const std::string& device,
+                    std::function<void(const base::CostEstimate&)> deliver) override {
+    errands_.submit([=] { deliver(costOf(config, device)); });
+  }
+
+  void inspectCheckpoint(const base::CheckpointQuestion& question,
+                         std::function<void(const base::CheckpointFinding&)> deliver) override {
+    errands_.submit([=] { deliver(training::inspectWeights(question)); });
+  }
+
+  base::Result<void> startPreflight(const base::PreflightRequest& request,
+                                    std::function<void(const base::PreflightNews&)> deliver) override {
+    if (!base::isEnded(state()))
+      return base::Error{
+          "a run is being trained in this window, and its steps would slow down those that are measured; "
+          "stop it first"};
+    if (is_flying_.exchange(true))
+      return base::Error{"a pre-flight is going on already; wait for its page or cancel it"};
+    preflight_ = std::jthread([this, request, deliver = std::move(deliver)](const std::stop_token& stop) {
+      const auto report = std::make_shared<base::PreflightReport>();
+      if (const auto config = base::parseConfig(request.config, "the settings")) {
+        training::PreflightOptions options;
+        options.run_folder = request.run_folder;
+        options.stop = stop;
+        options.progress = [&](const base::PreflightProgress& progress) { deliver({progress, nullptr}); };
+        *report = training::runPreflight(*config, options);
+      } else {
+        report->findings.push_back({base::PreflightSeverity::kRefusal, "settings", config.error().message, {}});
+      }
+      is_flying_ = false;  // before the report is there: whoever has it may start
+      deliver({{}, report});
+    });
+    return {};
+  }
+  void cancelPreflight() override { preflight_.request_stop(); }
 
   void requestSamples(const base::SampleRequest& request,
                       std::function<void(const base::SampleResult&)> deliver) override {
@@ -110,7 +178,10 @@ class Host final : public base::TrainingHost {
   std::unique_ptr<training::Generator> generator_;  ///< Touched by the sampling worker alone.
   std::string generator_folder_;
   std::jthread thread_;
-  training::SamplingWorker sampling_;  ///< Last member: its thread ends before what it uses.
+  training::SamplingWorker sampling_;  ///< Behind what it uses: its thread ends first.
+  Errands errands_;
+  std::atomic<bool> is_flying_ = false;
+  std::jthread preflight_;
 };
 
 }  // namespace

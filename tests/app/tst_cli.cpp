@@ -173,6 +173,23 @@ class TestCli : public QObject {
     QVERIFY(json["parts"].toArray().at(2).toObject()["parameters"].toDouble() > 1e6);
   }
 
+  void aDryRunTellsWhatTrainingTakesAndWhatStandsInItsWay() {
+    const auto answer = call({"train", preset_, "--out", run("dry"), "--dry-run", "--json"});
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    const auto report = QJsonDocument::fromJson(answer.out.toUtf8()).object();
+    QVERIFY(report["can_start"].toBool());
+    QCOMPARE(report["stages"].toArray()[2].toObject()["outcome"].toString(), QString("measured"));
+    QVERIFY(report["seconds"].toDouble() > 0);
+    QVERIFY(!fs::exists(run("dry").toStdString()));
+    const auto refused = call({"train", preset_, "data.num_classes=4", "--dry-run"});
+    QCOMPARE(refused.code, 2);
+    QVERIFY2(refused.out.contains("REFUSED  data.num_classes is 4, but the data has 3 classes"),
+             qPrintable(refused.out));
+    const auto of_run = call({"train", run("whole"), "--dry-run"});  // a run that is there: its own settings
+    QVERIFY2(of_run.code == 0, qPrintable(of_run.out + of_run.err));
+    QVERIFY(of_run.out.contains("can start"));
+  }
+
   void configShowsHowAnOfficialFileWasUnderstood() {
     const auto file = root() / "official.yaml";
     base::writeFileAtomically(

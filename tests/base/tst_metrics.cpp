@@ -68,6 +68,27 @@ SamplesReady samplesEvent(const std::string& stage, std::int64_t step, const std
 class TestMetrics : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void deviceTimeIsWallTimeOfTheProcessesTimesTheirWorkers() {
+    MetricsStore store;
+    const auto say = [&](double now, TrainingEvent event) { store.apply({0, now, std::move(event)}); };
+    RunStarted started;
+    started.num_workers = 2, started.stages = {"teacher"}, started.stage_steps = {40};
+    say(1000, started);
+    say(1010, StageStarted{"teacher", 0, 40, 1});  // the data was loaded before: no stage's
+    say(1015, stepEvent("teacher", 10, 1));
+    say(1025, stepEvent("teacher", 20, 1));
+    const auto* series = store.series("teacher", "device_seconds");
+    QCOMPARE(series->y(0), 10.0);
+    QCOMPARE(series->y(1), 30.0);
+    // A day later four workers go on from step 10: the day was nobody's, the ten seconds that are void were paid.
+    started.num_workers = 4, started.is_resumed = true;
+    say(90000, started);
+    say(90001, StageStarted{"teacher", 10, 40, 1});
+    QCOMPARE(series->size(), std::size_t{1});
+    say(90003, stepEvent("teacher", 20, 1));
+    QCOMPARE(series->y(1), 38.0);
+  }
+
   void viewOfManyPointsIsSmallAndKeepsTheExtremes() {
     MetricSeries series;
     constexpr std::size_t kNum = 2'000'000;

@@ -49,7 +49,13 @@ class ObedientHost final : public base::TrainingHost {
   }
   base::RunState state() const override { return state_; }
   void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
+  base::Result<void> startPreflight(const base::PreflightRequest&,
+                                    std::function<void(const base::PreflightNews&)> deliver) override {
+    tell = std::move(deliver);
+    return {};
+  }
   base::RunRequest last_request;
+  std::function<void(const base::PreflightNews&)> tell;  ///< To the window, of the pre-flight that goes on.
 
  private:
   std::string refusal_;
@@ -259,6 +265,33 @@ class TestMainWindow : public QObject {
     QVERIFY(queue.runs()[1].remark.contains(QStringLiteral("stopped before its end")));
     QTRY_VERIFY(window.controller().actions().can_stop);
     queue.setGoing(false);
+    window.closeQuietly();
+    QTRY_VERIFY(!window.isVisible());
+  }
+
+  void theQueueWaitsForAPreflight() {
+    ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    window.show();
+    window.loadTrainingLibrary();
+    QTRY_VERIFY(window.isTrainingReady());
+    window.openNewRun();
+    QTRY_VERIFY(!window.config().draft().baselineName().isEmpty());
+    QTest::qWait(50);
+    auto* preflight = window.menuBar()->findChild<QAction*>(QStringLiteral("preflight"));
+    if (!preflight) preflight = window.findChild<QAction*>(QStringLiteral("preflight"));
+    QVERIFY(preflight);
+    preflight->trigger();
+    QVERIFY(host->tell);
+    window.queue().add(QStringLiteral("waits"), dir_->filePath(QStringLiteral("waits")), QStringLiteral("seed: 1\n"));
+    window.queue().setGoing(true);
+    QTest::qWait(50);
+    QVERIFY(window.source() == nullptr);
+    QCOMPARE(window.queue().runs().back().state, QueuedRun::State::kWaiting);
+    host->tell({{}, std::make_shared<base::PreflightReport>()});
+    QTRY_VERIFY(window.source() && window.source()->folder().endsWith(QStringLiteral("waits")));
+    QTRY_VERIFY(window.controller().actions().can_stop);
+    window.queue().setGoing(false);
     window.closeQuietly();
     QTRY_VERIFY(!window.isVisible());
   }

@@ -20,6 +20,7 @@ struct ImportRequest {
   std::int64_t step = -1;               ///< Negative = the file's own, 0 where it has none.
   bool allow_partial = false;           ///< Go on where tensors do not fit, and list those at their initial value.
   bool force = false;                   ///< Replace what the run folder holds of that stage.
+  bool is_trial = false;                ///< Only looked at: errors name no options of the command.
 };
 
 /// Puts a checkpoint into a run folder as if this program had trained the stage to its end: its sizes into config.yaml,

@@ -127,18 +127,22 @@ base::Result<void> checkAgainst(const base::RunConfig& before, const base::RunCo
   for (const auto& difference : base::difference(before, after))
     for (const auto& owner : ownersOf(difference.key))
       if (owner != stage && held.has(owner))
-        return base::Error{fmt::format("it needs {} = {}, but the run folder holds a stage {} with {}; import it into "
-                                       "another folder",
-                                       difference.key, difference.b, owner, difference.a),
-                           base::ErrorKind::kUsage};
+        return base::Error{
+            fmt::format("it needs {} = {}, but {} a stage {} with {}; {}", difference.key, difference.b,
+                        held.is_draft ? "the settings take over" : "the run folder holds", owner, difference.a,
+                        held.is_draft ? fmt::format("choose a checkpoint that fits, or let {} be trained", owner)
+                                      : "import it into another folder"),
+            base::ErrorKind::kUsage};
   const auto was = latentShape(before), is = latentShape(after);
   if (was.channels == is.channels && was.side == is.side) return {};
   for (const auto& name : held.names)
     if (name != stage && !(name == "encoder" && was.channels == is.channels && after.encoder.kind != "trained"))
       return base::Error{
-          fmt::format("its latents are {}x{}x{}, but those of the run folder's {} are {}x{}x{}; import it "
-                      "into another folder",
-                      is.channels, is.side, is.side, name, was.channels, was.side, was.side),
+          fmt::format("its latents are {}x{}x{}, but those of the {} {} are {}x{}x{}; {}", is.channels, is.side,
+                      is.side, name, held.is_draft ? "that the settings take over" : "of the run folder", was.channels,
+                      was.side, was.side,
+                      held.is_draft ? fmt::format("choose a checkpoint that fits, or let {} be trained", name)
+                                    : "import it into another folder"),
           base::ErrorKind::kUsage};
   return {};
 }

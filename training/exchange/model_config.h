@@ -23,6 +23,7 @@ std::string keyOf(const std::string& size, const core::RecognisedModel& model);
 /// What the latents of a run depend on: which stages it holds already.
 struct HeldStages {
   std::set<std::string> names;  ///< "encoder", ..., "statistics"
+  bool is_draft = false;        ///< Named by settings that are being prepared, rather than there in a run folder.
   bool has(const std::string& name) const { return names.contains(name); }
 };
 

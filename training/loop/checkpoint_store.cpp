@@ -115,6 +115,13 @@ base::Result<CheckpointStore::Saved> CheckpointStore::save(const TrainingState& 
   return saved;
 }
 
+std::int64_t CheckpointStore::tensorBytes(const TrainingState& state) {
+  std::int64_t bytes = 0;
+  for (const auto& tensors : {asList(core::namedState(state.module)), state.ema.averages(), state.optimizer.state()})
+    for (const auto& [name, tensor] : tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
 std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState& state,
                                                             std::vector<std::string>& warnings) const {
   auto entries = folder_.listCheckpoints(stage_);

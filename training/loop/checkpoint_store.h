@@ -44,6 +44,9 @@ class CheckpointStore {
   };
   base::Result<Saved> save(const TrainingState& state, const StageProgress& progress, std::int64_t keep) const;
 
+  /// Bytes of the tensors that save() would write.
+  static std::int64_t tensorBytes(const TrainingState& state);
+
   /// Restores the newest readable checkpoint. A damaged one is skipped with a line in `warnings`, the one before is
   /// taken. nullopt when there is none; throws std::runtime_error when there are some and none can be read.
   std::optional<StageProgress> restoreNewest(const TrainingState& state, std::vector<std::string>& warnings) const;

@@ -2,6 +2,7 @@
 #include "training/loop/step_loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -79,6 +80,34 @@ class StageLoop {
     }
     save();
     worker_.barrier();
+  }
+
+  DryRun dryRun(int num_steps, double slow_seconds, const std::function<void(int)>& done) {
+    using Clock = std::chrono::steady_clock;
+    const auto since = [](Clock::time_point began) {
+      return std::chrono::duration<double>(Clock::now() - began).count();
+    };
+    shareStart();
+    DryRun result;
+    auto began = Clock::now();
+    task_.begin(0);
+    result.begin_seconds = since(began);
+    StepReporter reporter(task_.name(), 0, settings().steps, settings().batch_size, settings().log_every);
+    for (int k = 0; k < num_steps; ++k) {
+      began = Clock::now();
+      reporter.begin();
+      const auto control = step(reporter);
+      result.step_seconds.push_back(since(began));
+      if (control == Control::kDiscard || control == Control::kStopAndSave) throw RunInterrupted{false};
+      if (worker_.isLeader()) done(k);
+      if (k > 0) continue;
+      auto is_slow = torch::tensor(static_cast<std::int64_t>(result.step_seconds.front() > slow_seconds));
+      worker_.broadcast(is_slow);  // the ranks' clocks may differ
+      if (is_slow.item<std::int64_t>() != 0) num_steps = std::min(num_steps, 2);
+    }
+    result.num_parameters = numElements(trainable_);
+    result.checkpoint_bytes = CheckpointStore::tensorBytes(state());
+    return result;
   }
 
   double wallSeconds() const { return progress_.wall_seconds; }
@@ -330,6 +359,11 @@ void runStage(StageTask& task, base::RunConfig& config, const Worker& worker, Ru
   if (!worker.isLeader()) return;
   task.finish();
   run.publish(base::StageFinished{task.name(), loop.progress().step, loop.wallSeconds(), loop.cpuSeconds()});
+}
+
+DryRun dryRunStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run, int num_steps,
+                   double slow_seconds, const std::function<void(int)>& done) {
+  return StageLoop(task, config, worker, run).dryRun(num_steps, slow_seconds, done);
 }
 
 }  // namespace meanflow::training

@@ -11,6 +11,7 @@
 #include "core/base/run/inbox.h"
 #include "core/base/run/run_folder.h"
 #include "training/run/command_queue.h"
+#include "training/stages/networks.h"
 #include "training/workers/worker.h"
 
 namespace meanflow::training {
@@ -58,6 +59,8 @@ class RunContext {
   void setStep(std::int64_t step) { step_ = step; }
   std::int64_t currentStep() const { return step_; }
 
+  /// What stages take for networks that nobody has trained yet.
+  IfMissing if_missing = IfMissing::kRefuse;
   SamplingWorker* sampling = nullptr;    ///< Makes live pictures; may be null.
   std::shared_ptr<LivePainter> painter;  ///< What the sampling worker paints with; may be null.
 

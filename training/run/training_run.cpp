@@ -12,6 +12,7 @@
 #include "core/base/run/environment.h"
 #include "core/data/dataset.h"
 #include "core/device/device.h"
+#include "training/loop/checkpoint_store.h"
 #include "training/loop/step_loop.h"
 #include "training/report/scoring.h"
 #include "training/run/record_sinks.h"
@@ -34,6 +35,21 @@ std::int64_t plannedSteps(const base::RunConfig& config, const std::string& stag
   if (stage == "cmt" || stage == "control") return config.cmt.training.steps;
   if (stage == "mean_flow") return config.mean_flow.training.steps;
   return 1;  // report
+}
+
+/// Where a run goes on: the first stage that is not done, and its step; the end of the last one where all are.
+std::pair<std::string, std::int64_t> standing(const base::RunConfig& config, const base::RunFolder& folder) {
+  std::pair<std::string, std::int64_t> last = {config.stages.empty() ? "" : config.stages.front(), 0};
+  for (const auto& stage : config.stages) {
+    if (std::string why; stage == "report" || isTakenAsIs(config, stage, why)) continue;
+    const auto progress = CheckpointStore(folder, stage).newestProgress();
+    last = {stage, progress ? progress->step : 0};
+    // How long the control is follows from what mean_flow cost, not from the configuration.
+    const bool is_done =
+        progress && (stage == "control" ? progress->isFinished() : progress->step >= plannedSteps(config, stage));
+    if (!is_done) break;
+  }
+  return last;
 }
 
 /// How this process was called.
@@ -63,11 +79,13 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
                                                                 std::vector<std::shared_ptr<base::EventSink>> sinks) {
   core::initialiseTorch();
   const fs::path path = request.run_folder;
-  const auto open = [&](base::RunFolder folder, base::RunConfig config,
-                        bool is_resumed) -> base::Result<std::unique_ptr<TrainingRun>> {
+  const auto open = [&](base::RunFolder folder, base::RunConfig config, bool is_resumed,
+                        std::vector<base::ConfigDifference> changed) -> base::Result<std::unique_ptr<TrainingRun>> {
     try {
-      return std::unique_ptr<TrainingRun>(
+      std::unique_ptr<TrainingRun> run(
           new TrainingRun(std::move(folder), std::move(config), is_resumed, request.start_paused, std::move(sinks)));
+      run->changed_ = std::move(changed);
+      return run;
     } catch (const std::exception& error) {  // the record cannot be written
       return base::Error{error.what()};
     }
@@ -79,13 +97,15 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
     if (auto locked = folder->lock(); !locked) return locked.error();
     auto config = folder->readConfig();
     if (!config) return config.error();
+    const auto before = *config;
     for (const auto& assignment : request.overrides)
       if (auto set = base::applyOverride(*config, assignment); !set) return set.error();
     if (auto usable = checkDevice(*config); !usable) return usable.error();
     if (auto swept = folder->sweepTemporaries(); !swept) return swept.error();
     if (auto written = base::writeFileAtomically(folder->config(), base::toYaml(*config)); !written)
       return written.error();
-    return open(std::move(*folder), std::move(*config), true);
+    auto changed = base::difference(before, *config);
+    return open(std::move(*folder), std::move(*config), true, std::move(changed));
   }
   if (request.config.empty())
     return base::Error{
@@ -96,7 +116,7 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
   if (auto usable = checkDevice(*config); !usable) return usable.error();
   auto folder = base::RunFolder::create(path, *config);
   if (!folder) return folder.error();
-  return open(std::move(*folder), std::move(*config), false);
+  return open(std::move(*folder), std::move(*config), false, {});
 }
 
 TrainingRun::TrainingRun(base::RunFolder folder, base::RunConfig config, bool is_resumed, bool start_paused,
@@ -142,6 +162,13 @@ base::Result<RunEnd> TrainingRun::run() {
   }
 }
 
+void TrainingRun::announceChangedSettings() const {
+  if (changed_.empty()) return;
+  const auto [stage, step] = standing(config_, folder_);
+  for (const auto& change : changed_)
+    context_->publish(base::SettingChanged{stage, step, change.key, change.a, change.b});
+}
+
 void TrainingRun::trainAndReport() {
   const auto device = core::resolveDevice(config_.device);
   const int num_workers = resolveNumWorkers(config_.num_workers, device);
@@ -166,6 +193,7 @@ void TrainingRun::trainAndReport() {
   for (const auto& stage : config_.stages) started.stage_steps.push_back(plannedSteps(config_, stage));
   started.class_names = data->class_names;
   context_->publish(started);
+  announceChangedSettings();
   writeClassNames(folder_, data->class_names);
   base::Environment environment;
   environment.versions = {{"meanflow", STUDIO_VERSION}, {"libtorch", TORCH_VERSION}};

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/config/run_config.h"
+#include "core/base/config/config_io.h"
 #include "core/base/events/fan_out_sink.h"
 #include "core/base/run/run_folder.h"
 #include "core/base/run/training_host.h"
@@ -43,10 +43,13 @@ class TrainingRun {
   TrainingRun(base::RunFolder folder, base::RunConfig config, bool is_resumed, bool start_paused,
               std::vector<std::shared_ptr<base::EventSink>> sinks);
   void trainAndReport();
+  /// One event for each setting that this process goes on with another value of.
+  void announceChangedSettings() const;
 
   base::RunFolder folder_;
   base::RunConfig config_;
   bool is_resumed_;
+  std::vector<base::ConfigDifference> changed_;  ///< By the overrides of a resumed run.
   std::shared_ptr<base::FanOutSink> events_;
   CommandQueue commands_;
   SamplingWorker sampling_;

@@ -17,7 +17,7 @@ class DecoderTask final : public StageTask {
       : workspace_(workspace),
         config_(workspace.config().decoder),
         codec_(makeRawCodec(workspace.config(), workspace.run().folder(), makeDecoder(workspace.config()),
-                            workspace.device())),
+                            workspace.device(), workspace.run().if_missing)),
         sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed()) {}
 
   std::string name() const override { return "decoder"; }

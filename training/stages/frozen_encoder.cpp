@@ -22,18 +22,10 @@ core::RaeCodecOptions codecOptions(const base::RunConfig& config) {
   return options;
 }
 
-core::PretrainedEncoder loadFrozenEncoder(const base::RunConfig& config, const base::RunFolder& folder) {
+namespace {
+
+core::PretrainedEncoder loadEncoder(const base::RunConfig& config, const std::string& source) {
   const std::string key = "encoder.weights";
-  auto source = config.encoder.weights;
-  if (source.empty()) {
-    const auto entries = folder.listCheckpoints("encoder");
-    if (entries.empty())
-      throw std::runtime_error(fmt::format(
-          "encoder.kind is {}, but no such encoder is there: set encoder.weights to its file, folder or hub name, or "
-          "import it into {}",
-          config.encoder.kind, folder.root().string()));
-    source = entries.back().path.string();
-  }
   const auto& wanted = config.encoder.model;
   const auto weights = openWeights(key, source, {.num_heads = {wanted.num_heads}});
   if (!weights) throw std::runtime_error(weights.error().message);
@@ -57,6 +49,26 @@ core::PretrainedEncoder loadFrozenEncoder(const base::RunConfig& config, const b
   if (const auto loaded = core::loadPart(*encoder, weights->checkpoint, **part, core::WeightSet::kAverage); !loaded)
     throw std::runtime_error(key + ": " + loaded.error().message);
   return encoder;
+}
+
+}  // namespace
+
+core::PretrainedEncoder loadNamedEncoder(const base::RunConfig& config) {
+  return loadEncoder(config, config.encoder.weights);
+}
+
+core::PretrainedEncoder loadFrozenEncoder(const base::RunConfig& config, const base::RunFolder& folder) {
+  auto source = config.encoder.weights;
+  if (source.empty()) {
+    const auto entries = folder.listCheckpoints("encoder");
+    if (entries.empty())
+      throw std::runtime_error(fmt::format(
+          "encoder.kind is {}, but no such encoder is there: set encoder.weights to its file, folder or hub name, or "
+          "import it into {}",
+          config.encoder.kind, folder.root().string()));
+    source = entries.back().path.string();
+  }
+  return loadEncoder(config, source);
 }
 
 }  // namespace meanflow::training

@@ -18,5 +18,7 @@ core::RaeCodecOptions codecOptions(const base::RunConfig& config);
 /// puts it. Sizes come from its tensors (and a config.json beside them) and have to be those of encoder.model. Throws
 /// std::runtime_error naming the file and what does not fit.
 core::PretrainedEncoder loadFrozenEncoder(const base::RunConfig& config, const base::RunFolder& folder);
+/// The one that encoder.weights names.
+core::PretrainedEncoder loadNamedEncoder(const base::RunConfig& config);
 
 }  // namespace meanflow::training

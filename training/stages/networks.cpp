@@ -119,7 +119,8 @@ void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, 
 }
 
 void loadWeights(torch::nn::Module& module, const base::RunConfig& config, const base::RunFolder& folder,
-                 const std::string& stage, Weights weights, std::int64_t step) {
+                 const std::string& stage, Weights weights, std::int64_t step, IfMissing if_missing) {
+  if (if_missing == IfMissing::kInitial && !hasWeights(config, folder, stage)) return;
   if (step >= 0 || namedWeights(config, stage).empty()) return loadStageWeights(module, folder, stage, weights, step);
   loadNamedWeights(module, config, stage, weights == Weights::kEma ? core::WeightSet::kAverage : core::WeightSet::kRaw);
 }
@@ -156,7 +157,7 @@ core::LatentMoments loadLatentMoments(const base::RunConfig& config, const base:
 torch::Tensor normaliseImages(const torch::Tensor& images) { return images * 2 - 1; }
 
 core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
-                            torch::Device device) {
+                            torch::Device device, IfMissing if_missing) {
   decoder->to(device);
   if (config.encoder.kind != "trained") {
     auto encoder = loadFrozenEncoder(config, folder);
@@ -167,7 +168,7 @@ core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder
         codecOptions(config));
   }
   auto autoencoder = makeEncoder(config);
-  loadWeights(*autoencoder, config, folder, "encoder");
+  loadWeights(*autoencoder, config, folder, "encoder", Weights::kEma, -1, if_missing);
   freeze(*autoencoder);
   autoencoder->to(device);
   return core::RaeCodec(
@@ -176,23 +177,24 @@ core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder
 }
 
 std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
-                                          torch::Device device, CodecUse use) {
+                                          torch::Device device, CodecUse use, IfMissing if_missing) {
   auto decoder = makeDecoder(config);
-  loadWeights(*decoder, config, folder, "decoder");
+  loadWeights(*decoder, config, folder, "decoder", Weights::kEma, -1, if_missing);
   freeze(*decoder);
   decoder->to(device);
   auto codec = use == CodecUse::kDecode
                    ? std::make_shared<core::RaeCodec>(noEncoder, decoder, codecOptions(config))
-                   : std::make_shared<core::RaeCodec>(makeRawCodec(config, folder, decoder, device));
+                   : std::make_shared<core::RaeCodec>(makeRawCodec(config, folder, decoder, device, if_missing));
+  if (if_missing == IfMissing::kInitial && !hasLatentMoments(config, folder)) return codec;
   auto moments = loadLatentMoments(config, folder);
   codec->setStatistics({moments.mean.to(device), moments.variance.to(device)});
   return codec;
 }
 
 core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
-                              torch::Device device) {
+                              torch::Device device, IfMissing if_missing) {
   auto teacher = makeTeacher(config, num_classes);
-  loadWeights(*teacher, config, folder, "teacher");
+  loadWeights(*teacher, config, folder, "teacher", Weights::kEma, -1, if_missing);
   freeze(*teacher);
   teacher->to(device);
   return teacher;

@@ -32,6 +32,12 @@ core::DiTwDDTHead makeStudent(const base::RunConfig& config, std::int64_t num_cl
 
 enum class Weights { kEma, kModel };
 
+/// What to do where a stage has left no weights.
+enum class IfMissing {
+  kRefuse,   ///< Throw, naming the stage that has to run first.
+  kInitial,  ///< Leave the network as it starts, and latents as the encoder makes them: for dry runs.
+};
+
 /// Copies the newest readable checkpoint of `stage` (or the one at `step`, if not negative) into `module`. Throws
 /// std::runtime_error naming the file and the tensors that do not fit, or the stage that has to run first.
 void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, const std::string& stage,
@@ -40,7 +46,8 @@ void loadStageWeights(torch::nn::Module& module, const base::RunFolder& folder, 
 /// The weights of `stage` that the configuration names (external_weights.h), else the run folder's as above; a `step`
 /// that is not negative always means the run folder. Throws std::runtime_error as well.
 void loadWeights(torch::nn::Module& module, const base::RunConfig& config, const base::RunFolder& folder,
-                 const std::string& stage, Weights weights = Weights::kEma, std::int64_t step = -1);
+                 const std::string& stage, Weights weights = Weights::kEma, std::int64_t step = -1,
+                 IfMissing if_missing = IfMissing::kRefuse);
 
 /// Copies averages by name over the module's parameters.
 void copyAverages(torch::nn::Module& module, const NamedTensors& averages);
@@ -56,7 +63,7 @@ torch::Tensor normaliseImages(const torch::Tensor& images);
 /// Encoder (as trained, or a published one) and a decoder of the caller's, without latent statistics: what the decoder
 /// stage works with.
 core::RaeCodec makeRawCodec(const base::RunConfig& config, const base::RunFolder& folder, core::VitDecoder decoder,
-                            torch::Device device);
+                            torch::Device device, IfMissing if_missing = IfMissing::kRefuse);
 
 enum class CodecUse {
   kEncodeAndDecode,
@@ -65,11 +72,12 @@ enum class CodecUse {
 
 /// The finished autoencoder of a run: encoder and decoder averages, latent statistics. Evaluation mode, no gradients.
 std::shared_ptr<core::RaeCodec> loadCodec(const base::RunConfig& config, const base::RunFolder& folder,
-                                          torch::Device device, CodecUse use = CodecUse::kEncodeAndDecode);
+                                          torch::Device device, CodecUse use = CodecUse::kEncodeAndDecode,
+                                          IfMissing if_missing = IfMissing::kRefuse);
 
 /// The trained teacher (averages), evaluation mode, frozen.
 core::DiTwDDTHead loadTeacher(const base::RunConfig& config, const base::RunFolder& folder, std::int64_t num_classes,
-                              torch::Device device);
+                              torch::Device device, IfMissing if_missing = IfMissing::kRefuse);
 /// The student as `stage` left it.
 core::DiTwDDTHead loadStudent(const base::RunConfig& config, const base::RunFolder& folder, const std::string& stage,
                               std::int64_t num_classes, torch::Device device, Weights weights = Weights::kEma,

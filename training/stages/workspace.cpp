@@ -28,12 +28,12 @@ torch::Tensor Workspace::trainLabels(std::span<const std::int64_t> indices) cons
 }
 
 core::RaeCodec& Workspace::codec() {
-  if (!codec_) codec_ = loadCodec(config_, run_.folder(), device());
+  if (!codec_) codec_ = loadCodec(config_, run_.folder(), device(), CodecUse::kEncodeAndDecode, run_.if_missing);
   return *codec_;
 }
 
 core::DiTwDDTHead Workspace::teacher() {
-  if (!teacher_) teacher_ = loadTeacher(config_, run_.folder(), numClasses(), device());
+  if (!teacher_) teacher_ = loadTeacher(config_, run_.folder(), numClasses(), device(), run_.if_missing);
   return teacher_;
 }
 

@@ -10,16 +10,19 @@
 #include <QMenu>
 #include <QResizeEvent>
 #include <QSplitter>
+#include <QStackedWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <utility>
 
 #include "core/base/config/live_settings.h"
-#include "core/base/config/official_config.h"
 #include "core/base/run/run_state.h"
 #include "ui/config/config_form.h"
+#include "ui/config/config_loading.h"
 #include "ui/config/config_yaml_view.h"
+#include "ui/config/new_run_checks.h"
+#include "ui/config/stage_row.h"
 #include "ui/config/start_bar.h"
 #include "ui/models/run_controller.h"
 #include "ui/panels/empty_state.h"
@@ -28,32 +31,6 @@
 
 namespace meanflow::ui {
 namespace {
-
-/// A configuration read on another thread, and what there is to say about it.
-struct Loaded {
-  base::Result<base::RunConfig> config = base::Error{};
-  QString report;  ///< Of an official file.
-};
-
-Loaded loadAny(const std::string& path_or_preset) {
-  Loaded loaded;
-  if (const auto path = base::configPath(path_or_preset); path.ok()) {
-    if (auto official = base::readOfficialConfig(*path); official.ok()) {
-      loaded.report = QString::fromStdString(base::mappingText(*official));
-      for (const auto& warning : official->warnings)
-        loaded.report.prepend(QString::fromStdString(warning) + QLatin1Char('\n'));
-      loaded.config = std::move(official->config);
-      return loaded;
-    }
-  }
-  loaded.config = base::loadConfig(path_or_preset);
-  return loaded;
-}
-
-/// The configuration a folder or file stands for.
-QString configFileOf(const QString& path) {
-  return QFileInfo(path).isDir() ? path + QStringLiteral("/config.yaml") : path;
-}
 
 const QString kDefaults = QStringLiteral("defaults:");
 const QString kThisRun = QStringLiteral("run:");
@@ -80,7 +57,10 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
       form_(new ConfigForm(theme, [this](const base::FieldDoc& doc) { return stateOf(doc); })),
       yaml_(new ConfigYamlView(theme)),
       splitter_(new QSplitter),
-      start_(new StartBar(theme)) {
+      pages_(new QStackedWidget),
+      stages_(new StageRow(theme)),
+      start_(new StartBar(theme)),
+      checks_(new NewRunChecks(theme, draft_, this)) {
   setAccessibleName(tr("Configuration"));
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(8, 6, 8, 8);
@@ -98,7 +78,10 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
   splitter_->setStretchFactor(0, 3);
   splitter_->setStretchFactor(1, 2);
   splitter_->setChildrenCollapsible(false);
-  layout->addWidget(splitter_, 1);
+  pages_->addWidget(splitter_);
+  pages_->addWidget(checks_->page());
+  layout->addWidget(pages_, 1);
+  layout->addWidget(stages_);
   layout->addWidget(start_);
 
   connect(form_, &ConfigForm::edited, this, &ConfigPanel::onEdited);
@@ -109,6 +92,7 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
     is_stale_ = is_stale_ || !isVisible();
     if (mode_ != Mode::kNewRun || is_stale_) return;
     form_->refreshField(key);
+    stages_->present(draft_.config());
     refreshYaml();
     yaml_->showSetting(key);
   });
@@ -129,6 +113,17 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
   connect(start_, &StartBar::problemPicked, this, &ConfigPanel::showSetting);
   connect(start_, &StartBar::startRequested, this, &ConfigPanel::startNewRun);
   connect(start_, &StartBar::queueRequested, this, &ConfigPanel::queueNewRun);
+  connect(start_, &StartBar::preflightRequested, this, &ConfigPanel::preflightNewRun);
+  connect(checks_, &NewRunChecks::refused, this, &ConfigPanel::showRefusal);
+  connect(checks_->page(), &PreflightPage::closeWanted, this, [this] { pages_->setCurrentWidget(splitter_); });
+  connect(checks_->page(), &PreflightPage::againWanted, this, &ConfigPanel::preflightNewRun);
+  connect(checks_->page(), &PreflightPage::settingPicked, this, &ConfigPanel::showSetting);
+  connect(stages_, &StageRow::checkpointWanted, checks_, &NewRunChecks::askCheckpoint);
+  connect(stages_, &StageRow::trainingWanted, checks_, &NewRunChecks::forgetCheckpoint);
+  connect(stages_, &StageRow::settingsWanted, this, [this](const QString& section) {
+    pages_->setCurrentWidget(splitter_);
+    form_->setSection(section);
+  });
   connect(start_, &StartBar::changed, this, [this] { keeper_.setPlace(start_->name(), start_->parentFolder()); });
   connect(&keeper_, &DraftKeeper::failed, this, [this](const QString& why) { banner_->showMessage(why, false); });
   connect(&keeper_, &DraftKeeper::loaded, this, [this](bool was_there) {
@@ -144,7 +139,9 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
   keeper_.load();
 }
 
-ConfigPanel::~ConfigPanel() = default;
+ConfigPanel::~ConfigPanel() {
+  form_->disconnect(this);  // an editor that loses the focus while the panel goes has nobody to tell any more
+}
 
 void ConfigPanel::buildHead(QHBoxLayout* row) {
   const auto setUp = [](QToolButton* button, const QString& text, const QString& tip) {
@@ -226,6 +223,8 @@ void ConfigPanel::setMode(Mode mode) {
 
 void ConfigPanel::setTrainingProblem(const QString& problem) { start_->setTrainingProblem(problem); }
 
+void ConfigPanel::setHost(base::TrainingHost* host) { checks_->setHost(host); }
+
 void ConfigPanel::showStep(const QString& stage, qint64 step, bool is_live) { run_.setCursor(stage, step, is_live); }
 
 void ConfigPanel::refreshHead() {
@@ -240,6 +239,8 @@ void ConfigPanel::refreshHead() {
   duplicate_->setVisible(!is_new);
   duplicate_->setEnabled(run_.isKnown());
   start_->setVisible(is_new);
+  stages_->setVisible(is_new);
+  if (!is_new) pages_->setCurrentWidget(splitter_);
   if (is_new) {
     where_->setText(differenceText());
   } else if (!run_.problem().isEmpty()) {
@@ -284,6 +285,7 @@ void ConfigPanel::refreshAll() {
   refreshHead();
   form_->setEnabled(mode_ == Mode::kNewRun || run_.isKnown());
   form_->refresh();
+  stages_->present(draft_.config());
   refreshYaml();
 }
 
@@ -380,6 +382,7 @@ void ConfigPanel::onCommitted(const QString& key) {
 }
 
 void ConfigPanel::showSetting(const QString& key) {
+  pages_->setCurrentWidget(splitter_);
   form_->showSetting(key);
   yaml_->showSetting(key);
 }
@@ -388,8 +391,8 @@ void ConfigPanel::focusSearch() { form_->focusSearch(); }
 
 void ConfigPanel::load(const QString& path_or_preset, const QString& what, const QString& name) {
   background_.run(
-      this, [path = path_or_preset.toStdString()] { return loadAny(path); },
-      [this, what, name](Loaded loaded) {
+      this, [path = path_or_preset.toStdString()] { return loadAnyConfig(path); },
+      [this, what, name](LoadedConfig loaded) {
         if (!loaded.config.ok()) {
           banner_->showMessage(QString::fromStdString(loaded.config.error().message), true);
           return;
@@ -450,8 +453,8 @@ void ConfigPanel::compareWith(const QString& choice) {
   }
   if (path.isEmpty()) return refreshHead();
   background_.run(
-      this, [path = path.toStdString()] { return loadAny(path); },
-      [this, name](Loaded loaded) {
+      this, [path = path.toStdString()] { return loadAnyConfig(path); },
+      [this, name](LoadedConfig loaded) {
         if (loaded.config.ok()) return draft_.setBaseline(*loaded.config, name);
         banner_->showMessage(QString::fromStdString(loaded.config.error().message), true);
         refreshHead();
@@ -477,6 +480,13 @@ void ConfigPanel::queueNewRun() {
   if (!newRun(&run)) return;
   Q_EMIT queueRequested(run);
   start_->setName(freeRunName(start_->parentFolder(), run.name + QStringLiteral("-next")), true);
+}
+
+void ConfigPanel::preflightNewRun() {
+  setMode(Mode::kNewRun);
+  if (!draft_.problems().isEmpty()) return showRefusal(start_->obstacle());
+  pages_->setCurrentWidget(checks_->page());
+  checks_->startPreflight(start_->folder());
 }
 
 void ConfigPanel::showRefusal(const QString& sentence) { banner_->showMessage(sentence, true); }

@@ -4,6 +4,7 @@
 #include <QWidget>
 #include <map>
 
+#include "core/base/run/training_host.h"
 #include "ui/config/config_draft.h"
 #include "ui/config/draft_keeper.h"
 #include "ui/config/field_editor.h"
@@ -15,6 +16,7 @@ class QHBoxLayout;
 class QLabel;
 class QMenu;
 class QSplitter;
+class QStackedWidget;
 class QToolButton;
 
 namespace meanflow::ui {
@@ -22,8 +24,10 @@ namespace meanflow::ui {
 class Banner;
 class ConfigForm;
 class ConfigYamlView;
+class NewRunChecks;
 class RunController;
 class RunSource;
+class StageRow;
 class StartBar;
 class Theme;
 
@@ -51,6 +55,8 @@ class ConfigPanel final : public QWidget {
   RunSettings& runSettings() { return run_; }
   /// Why nothing can be trained in this window; empty: it can.
   void setTrainingProblem(const QString& problem);
+  void setHost(base::TrainingHost* host);  ///< Null: none. Must be told before the host goes.
+  NewRunChecks& checks() { return *checks_; }
 
  public Q_SLOTS:
   void showStep(const QString& stage, qint64 step, bool is_live);
@@ -64,6 +70,7 @@ class ConfigPanel final : public QWidget {
   void duplicate(const QString& folder, const QString& name);
   void startNewRun();
   void queueNewRun();
+  void preflightNewRun();
   void showRefusal(const QString& sentence);  ///< Why a start did not happen.
 
  Q_SIGNALS:
@@ -114,7 +121,10 @@ class ConfigPanel final : public QWidget {
   ConfigForm* form_;
   ConfigYamlView* yaml_;
   QSplitter* splitter_;
+  QStackedWidget* pages_;
+  StageRow* stages_;
   StartBar* start_;
+  NewRunChecks* checks_;
   Background background_;
 };
 

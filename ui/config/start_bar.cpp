@@ -29,6 +29,7 @@ StartBar::StartBar(const Theme& theme, QWidget* parent)
       place_(new QToolButton),
       start_(new QPushButton(theme.icon(QStringLiteral("play"), &ThemeColors::accent_text), tr("Start run"))),
       queue_(new QPushButton(tr("Queue"))),
+      preflight_(new QPushButton(tr("Pre-flight"))),
       line_(new QLabel),
       parent_folder_(QString::fromStdString(base::defaultRunsFolder())) {
   name_->setAccessibleName(tr("Name of the new run"));
@@ -43,6 +44,9 @@ StartBar::StartBar(const Theme& theme, QWidget* parent)
   start_->setToolTip(tr("Write these settings into a new run folder and train (Ctrl+Shift+Return)"));
   queue_->setAccessibleName(tr("Put into the queue"));
   queue_->setToolTip(tr("The run starts by itself when those before it have ended (Ctrl+Shift+Q)"));
+  preflight_->setAccessibleName(tr("Pre-flight"));
+  preflight_->setToolTip(
+      tr("A few dry steps of every stage tell time, memory and disk, and what would stop the run (Ctrl+Shift+F5)"));
   line_->setWordWrap(true);
   line_->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
   line_->setAccessibleName(tr("What stands in the way of a start"));
@@ -53,6 +57,7 @@ StartBar::StartBar(const Theme& theme, QWidget* parent)
   row->addWidget(label);
   row->addWidget(name_, 1);
   row->addWidget(place_);
+  row->addWidget(preflight_);
   row->addWidget(queue_);
   row->addWidget(start_);
   auto* layout = new QVBoxLayout(this);
@@ -68,6 +73,7 @@ StartBar::StartBar(const Theme& theme, QWidget* parent)
   connect(place_, &QToolButton::clicked, this, &StartBar::askFolder);
   connect(start_, &QPushButton::clicked, this, &StartBar::startRequested);
   connect(queue_, &QPushButton::clicked, this, &StartBar::queueRequested);
+  connect(preflight_, &QPushButton::clicked, this, &StartBar::preflightRequested);
   connect(line_, &QLabel::linkActivated, this, &StartBar::problemPicked);
   refresh();
 }

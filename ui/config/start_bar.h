@@ -34,6 +34,7 @@ class StartBar final : public QWidget {
   void changed();  ///< Name or place, by a person.
   void startRequested();
   void queueRequested();
+  void preflightRequested();
   void problemPicked(const QString& key);
 
  private:
@@ -44,6 +45,7 @@ class StartBar final : public QWidget {
   QToolButton* place_;
   QPushButton* start_;
   QPushButton* queue_;
+  QPushButton* preflight_;
   QLabel* line_;
   QString parent_folder_;
   QStringList problems_;

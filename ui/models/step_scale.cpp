@@ -28,9 +28,10 @@ double along(std::size_t size, double at, const Key& key, const Value& value) {
 }  // namespace
 
 const base::MetricSeries* StepScale::measure(const std::string& stage) const {
-  const auto* series = axis_ == CurveAxis::kWallTime ? store_.series(stage, "unix_seconds")
-                       : axis_ == CurveAxis::kStep   ? nullptr
-                                                     : store_.series(stage, "images_seen");
+  const auto* series = axis_ == CurveAxis::kWallTime      ? store_.series(stage, "unix_seconds")
+                       : axis_ == CurveAxis::kDeviceHours ? store_.series(stage, "device_seconds")
+                       : axis_ == CurveAxis::kStep        ? nullptr
+                                                          : store_.series(stage, "images_seen");
   return series && !series->empty() ? series : nullptr;
 }
 
@@ -42,19 +43,23 @@ double StepScale::origin(const base::MetricSeries& series) const {
   return series.y(0) - pace * series.x(0);
 }
 
+double StepScale::unit() const {
+  if (axis_ == CurveAxis::kDeviceHours) return 3600;
+  return axis_ == CurveAxis::kEpochs && images_an_epoch_ > 0 ? images_an_epoch_ : 1;
+}
+
 double StepScale::toX(const std::string& stage, double step) const {
   const auto* series = measure(stage);
   if (!series) return step;
   const double x = along(
       series->size(), step, [&](std::size_t i) { return series->x(i); }, [&](std::size_t i) { return series->y(i); });
-  return (x - origin(*series)) / (axis_ == CurveAxis::kEpochs && images_an_epoch_ > 0 ? images_an_epoch_ : 1);
+  return (x - origin(*series)) / unit();
 }
 
 double StepScale::toStep(const std::string& stage, double x) const {
   const auto* series = measure(stage);
   if (!series) return x;
-  const double value =
-      x * (axis_ == CurveAxis::kEpochs && images_an_epoch_ > 0 ? images_an_epoch_ : 1) + origin(*series);
+  const double value = x * unit() + origin(*series);
   return along(
       series->size(), value, [&](std::size_t i) { return series->y(i); }, [&](std::size_t i) { return series->x(i); });
 }

@@ -2,9 +2,11 @@
 #include "ui/panels/curve_charts.h"
 
 #include <QMouseEvent>
+#include <QToolTip>
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "ui/panels/custom_plot.h"
 #include "ui/theme/format.h"
@@ -34,13 +36,39 @@ QCPScatterStyle::ScatterShape shapeOf(Milestone::Kind kind) {
   }
 }
 
+/// Steps of 1, 2, 2.5 or 5 times a power of ten: the finest that leaves every label its share of the axis.
+class RoomyTicker final : public QCPAxisTicker {
+ public:
+  /// True when it is another one. Tall axes have half a dozen labels, not more.
+  bool setShare(double share) {
+    share = std::max(share, 1.0 / 6);
+    return std::exchange(share_, share) != share;
+  }
+
+ protected:
+  double getTickStep(const QCPRange& range) override {
+    const double least = share_ * range.size();
+    if (!(least > 0) || !std::isfinite(least)) return QCPAxisTicker::getTickStep(range);
+    const double unit = std::pow(10.0, std::floor(std::log10(least)));
+    for (const double nice : {1.0, 2.0, 2.5, 5.0}) {
+      if (nice * unit >= least) return nice * unit;
+    }
+    return 10 * unit;
+  }
+
+ private:
+  double share_ = 0.25;
+};
+
 }  // namespace
 
 CurveCharts::CurveCharts(const Theme& theme, QObject* parent) : QObject(parent), theme_(theme), plot_(new QCustomPlot) {
   plot_->setAccessibleName(tr("Curves of the run; wheel zooms, dragging pans, double click shows all"));
   plot_->setToolTip(
       tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Below the curves: "
-         "triangles are checkpoints, diamonds changed settings, squares resumes, a cross a failure."));
+         "triangles are checkpoints, diamonds changed settings, squares resumes, a cross a failure; stars on the "
+         "curves are "
+         "spikes."));
   plot_->setFocusPolicy(Qt::StrongFocus);
   plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   plot_->setNoAntialiasingOnDrag(true);
@@ -60,7 +88,21 @@ CurveCharts::CurveCharts(const Theme& theme, QObject* parent) : QObject(parent),
     pressed_at_ = QPoint(-1000, -1000);  // the release that follows is no click
     Q_EMIT doubleClicked();
   });
+  connect(plot_, &QCustomPlot::afterLayout, this, &CurveCharts::spaceTicks);
   connect(&theme_, &Theme::changed, this, &CurveCharts::applyTheme);
+}
+
+void CurveCharts::spaceTicks() {
+  bool is_other = false;
+  for (auto& chart : charts_) {
+    auto* axis = chart.rect->axis(QCPAxis::atLeft);
+    auto* ticker = dynamic_cast<RoomyTicker*>(axis->ticker().data());
+    if (!ticker) continue;  // logarithmic: a label a decade
+    // A raised exponent makes a label taller than its line.
+    const double label = 1.15 * QFontMetricsF(axis->tickLabelFont()).height();
+    is_other = ticker->setShare(label / std::max(1, chart.rect->height())) || is_other;
+  }
+  if (is_other) replot();  // ticks were chosen before the layout was known
 }
 
 QCPAxis* CurveCharts::xAxis(const Chart& chart) const { return chart.rect->axis(QCPAxis::atBottom); }
@@ -84,6 +126,7 @@ void CurveCharts::build(const Setup& setup) {
   is_setting_range_ = true;  // axes change their ranges by themselves when their scale changes
   charts_.clear();
   boundaries_.clear();
+  spikes_.clear();
   plot_->clearItems();
   plot_->clearPlottables();
   plot_->plotLayout()->clear();
@@ -104,7 +147,6 @@ void CurveCharts::addChart(int row, const QString& scalar) {
   chart.rect->setRangeZoom(Qt::Horizontal);
   auto* x = xAxis(chart);
   auto* y = chart.rect->axis(QCPAxis::atLeft);
-  if (row > 0) y->ticker()->setTickCount(3);
   auto* marks_y = chart.rect->addAxis(QCPAxis::atRight);
   marks_y->setRange(0, 1);
   marks_y->setVisible(false);
@@ -124,6 +166,8 @@ void CurveCharts::addChart(int row, const QString& scalar) {
     chart.curves.push_back(curve);
   }
   addMarks(chart, x, marks_y);
+  chart.spikes = plot_->addGraph(x, y);
+  chart.spikes->setLineStyle(QCPGraph::lsNone);
   if (row == 0 && setup_.has_legend) addLegend(chart);
   auto* title = new QCPItemText(plot_);
   title->setObjectName(QStringLiteral("title"));
@@ -173,7 +217,10 @@ void CurveCharts::applyScales(Chart& chart) {
   x->setNumberFormat(setup_.is_log_x ? QStringLiteral("gb") : QStringLiteral("g"));
   x->setNumberPrecision(setup_.is_log_x ? 1 : 9);
   y->setScaleType(setup_.is_log_y ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-  if (setup_.is_log_y) y->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
+  if (setup_.is_log_y)
+    y->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
+  else
+    y->setTicker(QSharedPointer<QCPAxisTicker>(new RoomyTicker));
   y->setNumberFormat(QStringLiteral("gb"));
   y->setNumberPrecision(setup_.is_log_y ? 1 : 4);
 }
@@ -217,6 +264,34 @@ void CurveCharts::setMarks(const std::vector<Mark>& marks) {
       chart.marks[k]->setData(x, y);
     }
   }
+}
+
+void CurveCharts::setSpikes(const std::vector<Spike>& spikes) {
+  spikes_ = spikes;
+  for (std::size_t c = 0; c < charts_.size(); ++c) {
+    QVector<double> x, y;
+    for (const auto& spike : spikes_) {
+      if (spike.chart == static_cast<int>(c)) x << spike.x, y << spike.y;
+    }
+    charts_[c].spikes->setData(x, y);
+  }
+}
+
+const CurveCharts::Spike* CurveCharts::spikeAt(const QPointF& place) const {
+  constexpr double kNear = 9;  // pixels
+  const Spike* nearest = nullptr;
+  double least = kNear * kNear;
+  for (const auto& spike : spikes_) {
+    const auto& rect = *charts_.at(static_cast<std::size_t>(spike.chart)).rect;
+    if (!rect.rect().contains(place.toPoint())) continue;
+    const QPointF away(rect.axis(QCPAxis::atBottom)->coordToPixel(spike.x) - place.x(),
+                       rect.axis(QCPAxis::atLeft)->coordToPixel(spike.y) - place.y());
+    const double distance = QPointF::dotProduct(away, away);
+    if (distance > least) continue;
+    least = distance;
+    nearest = &spike;
+  }
+  return nearest;
 }
 
 void CurveCharts::setSamples(int chart, int line, const std::vector<Sample>& samples) {
@@ -293,6 +368,10 @@ void CurveCharts::onMouseMove(QMouseEvent* event) {
     chart.hover->setVisible(true);
     placeVertical(chart.hover, x);
   }
+  if (const auto* spike = spikeAt(event->position()))
+    QToolTip::showText(event->globalPosition().toPoint(), spike->tip, plot_);
+  else if (QToolTip::isVisible())
+    QToolTip::hideText();
   Q_EMIT hovered(x);
   replot();
 }
@@ -335,6 +414,8 @@ void CurveCharts::applyTheme() {
       const int size = kMarkKinds[k] == Milestone::Kind::kCheckpoint ? 6 : 8;
       chart.marks[k]->setScatterStyle(QCPScatterStyle(shapeOf(kMarkKinds[k]), QPen(ink, 1.4), QBrush(ink), size));
     }
+    chart.spikes->setScatterStyle(
+        QCPScatterStyle(QCPScatterStyle::ssStar, QPen(colors.bad, 1.5), QBrush(Qt::NoBrush), 9));
     if (chart.legend) {
       QColor back = colors.panel;
       back.setAlpha(220);

@@ -49,6 +49,12 @@ class CurveCharts final : public QObject {
     double x = 0;
     Milestone::Kind kind = Milestone::Kind::kCheckpoint;
   };
+  /// A point that stands out, drawn where it is in one chart; `tip` is said under the pointer.
+  struct Spike {
+    int chart = 0;
+    double x = 0, y = 0;
+    QString tip;
+  };
   struct Boundary {
     double x = 0;
     QString name;
@@ -66,6 +72,8 @@ class CurveCharts final : public QObject {
   const Setup& setup() const { return setup_; }
   void setBoundaries(const std::vector<Boundary>& boundaries);
   void setMarks(const std::vector<Mark>& marks);
+  void setSpikes(const std::vector<Spike>& spikes);
+  const std::vector<Spike>& spikes() const { return spikes_; }
   void setSamples(int chart, int line, const std::vector<Sample>& samples);
   void fitY();  ///< Every chart to what is visible of its curves.
   Range range() const;
@@ -89,14 +97,17 @@ class CurveCharts final : public QObject {
     QCPLegend* legend = nullptr;
     std::vector<Curve> curves;
     std::vector<QCPGraph*> marks;  ///< One a kind.
+    QCPGraph* spikes = nullptr;
   };
   void addChart(int row, const QString& scalar);
   void addMarks(Chart& chart, QCPAxis* x, QCPAxis* y);
   void addLegend(Chart& chart);
   QCPItemStraightLine* addVertical(QCPAxisRect* rect);
   void applyTheme();
+  void spaceTicks();  ///< As many labels on the y axes as have room.
   void applyScales(Chart& chart);
   void onMouseMove(QMouseEvent* event);
+  const Spike* spikeAt(const QPointF& place) const;
   QCPAxis* xAxis(const Chart& chart) const;
 
   const Theme& theme_;
@@ -104,6 +115,7 @@ class CurveCharts final : public QObject {
   Setup setup_;
   std::vector<Chart> charts_;
   std::vector<Boundary> boundaries_;
+  std::vector<Spike> spikes_;
   bool is_setting_range_ = false;
   QPoint pressed_at_;
 };

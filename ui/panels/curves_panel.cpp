@@ -10,16 +10,22 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/models/curve_axis.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curve_values.h"
 #include "ui/panels/curves_export.h"
 #include "ui/panels/curves_tool_bar.h"
 #include "ui/panels/custom_plot.h"
 #include "ui/panels/empty_state.h"
+#include "ui/panels/spike_list.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
+namespace {
+/// A long record is gone through in parts of a few milliseconds, between frames.
+constexpr std::size_t kSpikePointsAtOnce = 20'000;
+}  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
     : QWidget(parent),
@@ -29,18 +35,21 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
       tools_(new CurvesToolBar(theme)),
       charts_(new CurveCharts(theme, this)),
       values_(new CurveValues),
+      spike_list_(new SpikeList),
       read_out_(new QLabel) {
   setAccessibleName(tr("Curves"));
   read_out_->setProperty("muted", true);
   read_out_->setContentsMargins(10, 2, 10, 4);
   read_out_->setMinimumWidth(10);
   values_->hide();
+  spike_list_->hide();
   auto* content = new QWidget;
   auto* column = new QVBoxLayout(content);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   column->addWidget(charts_->plot(), 1);
   column->addWidget(values_);
+  column->addWidget(spike_list_);
   column->addWidget(read_out_);
   stack_->addWidget(empty_);
   stack_->addWidget(content);
@@ -73,6 +82,18 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
     values_->setVisible(is_on);
     showValues(cursorX().value_or(fullEnd()));
   });
+  connect(tools_, &CurvesToolBar::spikesToggled, spike_list_, &QWidget::setVisible);
+  connect(spike_list_, &SpikeList::picked, this, &CurvesPanel::stepPicked);
+  spike_slices_.setSingleShot(true);
+  spike_slices_.setInterval(0);
+  connect(&spike_slices_, &QTimer::timeout, this, [this] {
+    if (!spikes_) return;
+    const auto before = spikes_->found();
+    if (spikes_->update(kSpikePointsAtOnce)) spike_slices_.start();
+    if (spikes_->found() == before) return;
+    refreshSpikes();
+    charts_->replot();
+  });
   connect(tools_, &CurvesToolBar::showAllRequested, this, &CurvesPanel::showAll);
   connect(tools_, &CurvesToolBar::exportRequested, this, &CurvesPanel::askExport);
   connect(&overlays_, &CurveOverlays::changed, this, &CurvesPanel::refreshData);
@@ -90,10 +111,14 @@ void CurvesPanel::setSource(RunSource* source) {
   lines_.clear();
   data_ = source_ ? std::make_unique<CurveData>(source_->metrics()) : nullptr;
   if (data_) data_->setSmoothing(smoothing_);
-  cursor_ = {};
-  is_live_ = true;
+  spikes_ = source_ ? std::make_unique<CurveSpikes>(source_->metrics()) : nullptr;
+  estimate_ = {};
+  tools_->setNumSpikes(0);
+  spike_list_->present({});
+  view_.cursor = {};
+  view_.is_live = true;
+  view_.images_an_epoch = 0;
   shows_all_ = true;
-  images_an_epoch_ = 0;
   read_out_->clear();
   read_out_->setToolTip({});
   if (source_) {
@@ -105,33 +130,34 @@ void CurvesPanel::setSource(RunSource* source) {
     connect(source_, &QObject::destroyed, this, [this] {
       lines_.clear();
       data_.reset();
+      spikes_.reset();
       refreshData();
     });
   }
-  if (axis_ == CurveAxis::kEpochs) axis_ = CurveAxis::kStep;
-  tools_->setAxis(static_cast<int>(axis_));
+  if (view_.axis == CurveAxis::kEpochs) view_.axis = CurveAxis::kStep;
+  tools_->setAxis(static_cast<int>(view_.axis));
   tools_->setEpochsKnown(false);
   refreshData();
 }
 
 void CurvesPanel::setImagesAnEpoch(double images) {
-  if (images == images_an_epoch_) return;
-  images_an_epoch_ = images;
+  if (images == view_.images_an_epoch) return;
+  view_.images_an_epoch = images;
   tools_->setEpochsKnown(images > 0);
-  if (axis_ == CurveAxis::kEpochs) setAxis(images > 0 ? axis_ : CurveAxis::kStep);
+  if (view_.axis == CurveAxis::kEpochs) setAxis(images > 0 ? view_.axis : CurveAxis::kStep);
 }
 
 void CurvesPanel::setSpan(Span span, const std::string& stage) {
-  span_ = span;
-  one_stage_ = stage;
+  view_.span = span;
+  view_.one_stage = stage;
   shows_all_ = true;
   refreshData();
 }
 
 void CurvesPanel::setAxis(CurveAxis axis) {
-  if (axis == CurveAxis::kEpochs && images_an_epoch_ <= 0) axis = axis_;
-  axis_ = axis;
-  tools_->setAxis(static_cast<int>(axis_));
+  if (axis == CurveAxis::kEpochs && view_.images_an_epoch <= 0) axis = view_.axis;
+  view_.axis = axis;
+  tools_->setAxis(static_cast<int>(view_.axis));
   shows_all_ = true;
   refreshData();
 }
@@ -169,66 +195,6 @@ void CurvesPanel::setOverlays(const QStringList& folders) {
   overlays_.setFolders(others);
 }
 
-std::string CurvesPanel::stageAtCursor() const {
-  if (span_ == Span::kOneStage) return one_stage_;
-  if (!cursor_.stage.empty() && !is_live_) return cursor_.stage;
-  if (!source_) return {};
-  const auto& summary = source_->summary();
-  const auto head = summary.head();
-  if (!head) return {};
-  // A stage that trains nothing, such as the report, has no curves: the last one that was trained says more than an
-  // empty chart.
-  std::string trained;
-  for (const auto& stage : summary.stages) {
-    if (stage.num_parameters > 0) trained = stage.name;
-    if (stage.name == head->stage && (stage.num_parameters > 0 || trained.empty())) return stage.name;
-    if (stage.name == head->stage) return trained;
-  }
-  return head->stage;
-}
-
-std::vector<std::string> CurvesPanel::shownStages() const {
-  if (!source_) return {};
-  if (span_ == Span::kCurrentStage || span_ == Span::kOneStage) {
-    const auto stage = stageAtCursor();
-    return stage.empty() ? std::vector<std::string>{} : std::vector<std::string>{stage};
-  }
-  std::vector<std::string> stages;
-  for (const auto& span : source_->axis().spans()) {
-    if (data_->lastStep(span.stage) > 0) stages.push_back(span.stage);
-  }
-  return stages;
-}
-
-double CurvesPanel::offsetOf(RunSource& source, const StepScale& scale, const std::string& stage) const {
-  if (span_ != Span::kWholeRun) return 0;
-  if (axis_ == CurveAxis::kStep) return static_cast<double>(source_->axis().position(stage, 0));
-  double offset = 0;
-  std::optional<double> run_start;
-  for (const auto& span : source.axis().spans()) {
-    if (axis_ == CurveAxis::kWallTime) {
-      if (!run_start && scale.length(span.stage) > 0) run_start = scale.startSeconds(span.stage, 0);
-      if (span.stage == stage) return run_start ? scale.startSeconds(stage, *run_start) : 0;
-    } else {
-      if (span.stage == stage) return offset;
-      offset += scale.length(span.stage);
-    }
-  }
-  return offset;
-}
-
-void CurvesPanel::addLines(const QString& run, RunSource& source, CurveData& curves, int colour) {
-  const StepScale scale(source.metrics(), axis_, images_an_epoch_);
-  for (const auto& stage : shownStages()) {
-    if (!run.isEmpty() && curves.lastStep(stage) <= 0) continue;
-    // A stage keeps its colour whichever stages are on show; a run laid over them has one for all of its stages.
-    const auto& spans = source_->axis().spans();
-    const auto at = std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == stage; });
-    const int own = static_cast<int>(at - spans.begin());
-    lines_.push_back({run, stage, &curves, scale, offsetOf(source, scale, stage), run.isEmpty() ? own : colour});
-  }
-}
-
 bool CurvesPanel::showEmptyState(const std::vector<std::string>& stages) {
   const bool has_points =
       data_ && std::any_of(stages.begin(), stages.end(), [this](const auto& s) { return data_->lastStep(s) > 0; });
@@ -249,35 +215,18 @@ bool CurvesPanel::showEmptyState(const std::vector<std::string>& stages) {
   return true;
 }
 
-QString CurvesPanel::axisLabel() const {
-  const bool is_whole = span_ == Span::kWholeRun;
-  switch (axis_) {
-    case CurveAxis::kImages:
-      return is_whole ? tr("images seen in the whole run") : tr("images seen in the stage");
-    case CurveAxis::kEpochs:
-      return is_whole ? tr("epochs of the whole run") : tr("epochs of the stage");
-    case CurveAxis::kWallTime:
-      return is_whole ? tr("time since the run began (h:min:s)") : tr("time since the stage began (h:min:s)");
-    case CurveAxis::kStep:
-      break;
-  }
-  return is_whole ? tr("step of the whole run") : tr("step of the stage");
+std::vector<std::string> CurvesPanel::shownStages() const {
+  return source_ && data_ ? shownCurveStages(*source_, *data_, view_) : std::vector<std::string>{};
 }
 
 double CurvesPanel::fullEnd() const {
-  double end = 0;
-  for (const auto& line : lines_) end = std::max(end, line.toX(line.data->lastStep(line.stage)));
+  double end = endOfCurves(lines_);
+  // An estimate that has been nearly reached, or passed, is part of the picture; a far one would squeeze the curves.
+  if (const auto hours = estimatedHours(); hours && *hours < 2 * end) end = std::max(end, *hours);
   return end > 0 ? end * (is_log_x_ ? 1.05 : 1.01) : 1;
 }
 
-double CurvesPanel::fullBegin() const {
-  if (!is_log_x_) return 0;
-  double begin = fullEnd();
-  for (const auto& line : lines_) {
-    if (const double x = line.toX(std::max(1.0, line.data->firstStep(line.stage))); x > 0) begin = std::min(begin, x);
-  }
-  return begin;
-}
+double CurvesPanel::fullBegin() const { return is_log_x_ ? beginOfCurves(lines_) : 0; }
 
 void CurvesPanel::refreshData() {
   std::vector<std::string> names;
@@ -291,36 +240,36 @@ void CurvesPanel::refreshData() {
     }
   }
   tools_->setStages(names);
-  tools_->setSpan(static_cast<int>(span_), one_stage_);
+  if (source_) tools_->setHoursOfGpu(source_->summary().device.starts_with("cuda"));
+  tools_->setSpan(static_cast<int>(view_.span), view_.one_stage);
   tools_->setScalars(scalars, shown_);
   lines_.clear();
   if (showEmptyState(shownStages())) return;
-  addLines({}, *source_, *data_, 0);
-  const int num_own = static_cast<int>(lines_.size());
-  int colour = static_cast<int>(source_->axis().spans().size());
-  for (const auto& run : overlays_.runs()) {
-    if (run->folder != source_->folder()) addLines(run->name, *run->source, *run->data, colour++);
-  }
+  lines_ = curveLines(*source_, *data_, overlays_, view_);
+  const int num_own = static_cast<int>(
+      std::count_if(lines_.begin(), lines_.end(), [](const CurveLine& line) { return line.run.isEmpty(); }));
 
-  CurveCharts::Setup setup{shown_, {}, axisLabel(), axis_ == CurveAxis::kWallTime, is_log_x_, is_log_y_};
-  setup.has_legend = static_cast<int>(lines_.size()) > num_own || span_ == Span::kStagesOverlaid;
+  CurveCharts::Setup setup{
+      shown_, {}, curveAxisLabel(estimate_, view_, *source_), view_.axis == CurveAxis::kWallTime, is_log_x_, is_log_y_};
+  setup.has_legend = static_cast<int>(lines_.size()) > num_own || view_.span == Span::kStagesOverlaid;
   for (const auto& line : lines_) {
     const QString stage = stageTitle(line.stage);
-    setup.lines.push_back({line.run.isEmpty()                         ? stage
-                           : num_own == 1 || span_ == Span::kWholeRun ? line.run
-                                                                      : tr("%1, %2").arg(line.run, stage),
+    setup.lines.push_back({line.run.isEmpty()                              ? stage
+                           : num_own == 1 || view_.span == Span::kWholeRun ? line.run
+                                                                           : tr("%1, %2").arg(line.run, stage),
                            line.colour, !line.run.isEmpty()});
   }
   const auto visible = charts_->range();
   charts_->build(setup);
   if (!shows_all_) charts_->setRange(visible);
-  if (span_ == Span::kWholeRun) {
-    std::vector<CurveCharts::Boundary> boundaries;
+  std::vector<CurveCharts::Boundary> boundaries;
+  if (view_.span == Span::kWholeRun) {
     for (int i = 0; i < num_own; ++i)
       boundaries.push_back(
           {lines_[static_cast<std::size_t>(i)].offset, stageTitle(lines_[static_cast<std::size_t>(i)].stage)});
-    charts_->setBoundaries(boundaries);
   }
+  if (const auto hours = estimatedHours()) boundaries.push_back({*hours, tr("estimate")});
+  charts_->setBoundaries(boundaries);
   if (shows_all_) charts_->setRange({fullBegin(), fullEnd()});
   const auto max_points = static_cast<std::size_t>(std::max(200, plot()->width()));
   const auto range = charts_->range();
@@ -337,6 +286,7 @@ void CurvesPanel::refreshData() {
   }
   charts_->fitY();
   refreshMarks();
+  refreshSpikes();
   refreshCursor();
   charts_->replot();
 }
@@ -353,10 +303,36 @@ void CurvesPanel::refreshMarks() {
   charts_->setMarks(marks);
 }
 
+void CurvesPanel::refreshSpikes() {
+  if (!spikes_) return;
+  if (!spikes_->isDone()) spike_slices_.start();
+  std::vector<CurveCharts::Spike> marks;
+  for (const auto& spike : spikes_->found()) {
+    const auto chart = shown_.indexOf(QString::fromStdString(spike.scalar));
+    for (const auto& line : lines_) {
+      if (chart < 0 || !line.run.isEmpty() || line.stage != spike.stage) continue;
+      marks.push_back(
+          {static_cast<int>(chart), line.toX(static_cast<double>(spike.step)), spike.value, spikeText(spike)});
+    }
+  }
+  charts_->setSpikes(marks);
+  spike_list_->present(spikes_->found());
+  tools_->setNumSpikes(static_cast<int>(spikes_->found().size()));
+}
+
+std::optional<double> CurvesPanel::estimatedHours() const {
+  return source_ ? estimatedCurveHours(estimate_, view_, *source_) : std::nullopt;
+}
+
+void CurvesPanel::setEstimate(const base::CostEstimate& estimate) {
+  estimate_ = estimate;
+  if (view_.axis == CurveAxis::kDeviceHours) refreshData();
+}
+
 std::optional<double> CurvesPanel::cursorX() const {
-  if (is_live_) return std::nullopt;
+  if (view_.is_live) return std::nullopt;
   for (const auto& line : lines_) {
-    if (line.run.isEmpty() && line.stage == cursor_.stage) return line.toX(static_cast<double>(cursor_.step));
+    if (line.run.isEmpty() && line.stage == view_.cursor.stage) return line.toX(static_cast<double>(view_.cursor.step));
   }
   return std::nullopt;
 }
@@ -368,9 +344,9 @@ void CurvesPanel::refreshCursor() {
 
 void CurvesPanel::showStep(const QString& stage, qint64 step, bool is_live) {
   const auto stages = shownStages();
-  cursor_ = {stage.toStdString(), step};
-  if (is_live && !is_live_) read_out_->clear();
-  is_live_ = is_live;
+  view_.cursor = {stage.toStdString(), step};
+  if (is_live && !view_.is_live) read_out_->clear();
+  view_.is_live = is_live;
   if (shownStages() != stages) {
     refreshData();
   } else if (!lines_.empty()) {
@@ -391,7 +367,8 @@ void CurvesPanel::onRangeChanged(double lower, double upper) {
     lower = std::max(lower, fullBegin() * 0.5);
     upper = std::clamp(upper, lower * 1.01, end * 2);
   } else {
-    const double size = std::clamp(upper - lower, axis_ == CurveAxis::kEpochs ? end * 1e-7 : 2.0, end * 1.2);
+    const bool is_fine = view_.axis == CurveAxis::kEpochs || view_.axis == CurveAxis::kDeviceHours;
+    const double size = std::clamp(upper - lower, is_fine ? end * 1e-7 : 2.0, end * 1.2);
     lower = std::clamp(lower, -0.1 * end, std::max(end - 0.2 * size, 0.0));
     upper = lower + size;
   }
@@ -411,17 +388,9 @@ void CurvesPanel::panBy(double share) {
   zoomTo(range.lower + shift, range.upper + shift);
 }
 
-const CurvesPanel::Line* CurvesPanel::lineAt(double x) const {
-  const Line* found = nullptr;
-  for (const auto& line : lines_) {
-    if (line.run.isEmpty() && (!found || line.offset <= x)) found = &line;
-  }
-  return found;
-}
-
 QString CurvesPanel::readOut(double x) {
   QStringList parts;
-  const Line* only = span_ == Span::kWholeRun ? lineAt(x) : nullptr;
+  const CurveLine* only = view_.span == Span::kWholeRun ? curveLineAt(lines_, x) : nullptr;
   for (const auto& line : lines_) {
     if (!line.run.isEmpty() || (only && &line != only)) continue;
     QStringList values;
@@ -439,6 +408,8 @@ QString CurvesPanel::readOut(double x) {
     if (!values.isEmpty())
       parts << tr("%1, step %2: %3").arg(stageTitle(line.stage), formatCount(step), values.join(QStringLiteral(", ")));
   }
+  if (const auto hours = estimatedHours(); hours && !parts.isEmpty())
+    parts << tr("%1 % of the estimate").arg(100 * x / *hours, 0, 'f', 0);
   return parts.join(QStringLiteral("   "));
 }
 
@@ -474,8 +445,8 @@ void CurvesPanel::showValues(double x) {
 
 void CurvesPanel::pick(double x) {
   if (!source_ || lines_.empty()) return;
-  const Line* line = span_ == Span::kWholeRun ? lineAt(x) : nullptr;
-  const std::string stage = line ? line->stage : stageAtCursor();
+  const CurveLine* line = view_.span == Span::kWholeRun ? curveLineAt(lines_, x) : nullptr;
+  const std::string stage = line ? line->stage : currentCurveStage(*source_, view_);
   for (const auto& each : lines_) {
     if (!each.run.isEmpty() || each.stage != stage) continue;
     Q_EMIT stepPicked(QString::fromStdString(stage), std::max<qint64>(std::llround(each.toStep(x)), 0));
@@ -493,7 +464,8 @@ bool CurvesPanel::saveSvg(const QString& path) {
 bool CurvesPanel::saveCsv(const QString& path) {
   if (!data_) return false;
   const auto range = charts_->range();
-  const bool has_runs = std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return !line.run.isEmpty(); });
+  const bool has_runs =
+      std::any_of(lines_.begin(), lines_.end(), [](const CurveLine& line) { return !line.run.isEmpty(); });
   CurveTable table(has_runs);
   for (const auto& name : shown_) {
     for (const auto& line : lines_) {

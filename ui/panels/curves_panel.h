@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "ui/models/curve_data.h"
-#include "ui/models/curve_overlays.h"
-#include "ui/models/run_source.h"
-#include "ui/models/step_scale.h"
+#include "core/base/run/cost_estimate.h"
+#include "ui/models/curve_lines.h"
+#include "ui/models/curve_spikes.h"
 
 class QCustomPlot;
 class QLabel;
@@ -23,6 +22,7 @@ class CurveCharts;
 class CurvesToolBar;
 class CurveValues;
 class EmptyState;
+class SpikeList;
 class Theme;
 
 /// Scalars of a run, and of others laid over it, one chart below the other with a common x axis: loss, gradient norm
@@ -31,8 +31,7 @@ class Theme;
 class CurvesPanel final : public QWidget {
   Q_OBJECT
  public:
-  /// What the x axis spans.
-  enum class Span { kCurrentStage, kWholeRun, kStagesOverlaid, kOneStage };
+  using Span = CurveSpan;
 
   explicit CurvesPanel(const Theme& theme, QWidget* parent = nullptr);
   ~CurvesPanel() override;
@@ -40,7 +39,9 @@ class CurvesPanel final : public QWidget {
   void setSource(RunSource* source);
   void setSpan(Span span, const std::string& stage = {});
   void setAxis(CurveAxis axis);
-  CurveAxis axis() const { return axis_; }
+  CurveAxis axis() const { return view_.axis; }
+  /// Against which the device-hours are drawn; forgotten when another run is shown.
+  void setEstimate(const base::CostEstimate& estimate);
   void setImagesAnEpoch(double images);  ///< data.num_images of the run; 0: not known.
   void setLogX(bool is_log);
   void setLogY(bool is_log);
@@ -71,58 +72,43 @@ class CurvesPanel final : public QWidget {
   void stepPicked(const QString& stage, qint64 step);
 
  private:
-  /// One curve of every chart.
-  struct Line {
-    QString run;  ///< Name of an overlaid run; empty: the run on show.
-    std::string stage;
-    CurveData* data = nullptr;
-    StepScale scale;
-    double offset = 0;  ///< Of the stage's beginning on the x axis.
-    int colour = 0;
-    double toX(double step) const { return offset + scale.toX(stage, step); }
-    double toStep(double x) const { return scale.toStep(stage, x - offset); }
-  };
-
   void refreshData();  ///< The data, the lines or the visible range changed.
   void refreshMarks();
+  void refreshSpikes();
   void refreshCursor();
   bool showEmptyState(const std::vector<std::string>& stages);
-  void addLines(const QString& run, RunSource& source, CurveData& data, int colour);
   void onRangeChanged(double lower, double upper);
   void showReadOut(double x);
   void showValues(double x);
   void pick(double x);
   std::vector<std::string> shownStages() const;
-  std::string stageAtCursor() const;
-  double offsetOf(RunSource& source, const StepScale& scale, const std::string& stage) const;
-  const Line* lineAt(double x) const;  ///< Of the run on show, where stages lie end to end.
   std::optional<double> cursorX() const;
+  /// What the stage or run on show is expected to take, where the x axis counts device-hours.
+  std::optional<double> estimatedHours() const;
   double fullEnd() const;
   double fullBegin() const;
-  QString axisLabel() const;
 
   const Theme& theme_;
   QPointer<RunSource> source_;
   std::unique_ptr<CurveData> data_;
+  std::unique_ptr<CurveSpikes> spikes_;
   CurveOverlays overlays_;
   QStackedLayout* stack_;
   EmptyState* empty_;
   CurvesToolBar* tools_;
   CurveCharts* charts_;
   CurveValues* values_;
+  SpikeList* spike_list_;
   QLabel* read_out_;
-  std::vector<Line> lines_;
+  std::vector<CurveLine> lines_;
   QStringList shown_ = {QStringLiteral("loss"), QStringLiteral("grad_norm"), QStringLiteral("lr")};
-  Span span_ = Span::kCurrentStage;
-  CurveAxis axis_ = CurveAxis::kStep;
-  std::string one_stage_;
-  double images_an_epoch_ = 0;
+  CurveView view_;
+  base::CostEstimate estimate_;
   double smoothing_ = 0.6;
   bool is_log_x_ = false;
   bool is_log_y_ = false;
   bool shows_all_ = true;  ///< The range follows the data until a person zooms or pans.
-  StepCursor cursor_;
-  bool is_live_ = true;
+  QTimer spike_slices_;
   QTimer click_;  ///< A click counts once it can no longer become a double click.
   double click_x_ = 0;
 };

@@ -43,16 +43,20 @@ CurvesToolBar::CurvesToolBar(const Theme& theme, QWidget* parent)
       smoothing_(new QSlider(Qt::Horizontal)),
       smoothing_label_(new QLabel),
       values_(new QToolButton),
+      spikes_(new QToolButton),
       reset_(new QToolButton),
       export_(new QToolButton) {
   span_->setAccessibleName(tr("What the x axis spans"));
   span_->setToolTip(tr("The stage being trained, all stages end to end, all laid over each other, or one stage"));
   axis_->setAccessibleName(tr("What the x axis counts"));
-  axis_->setToolTip(tr("Optimizer steps, images seen, passes over the data, or wall time since the beginning"));
+  axis_->setToolTip(
+      tr("Optimizer steps, images seen, passes over the data, wall time since the beginning, or the time devices were "
+         "held: wall time of the processes times their workers, beside what `meanflow cost` expects"));
   axis_->addItem(tr("Steps"), static_cast<int>(CurveAxis::kStep));
   axis_->addItem(tr("Images"), static_cast<int>(CurveAxis::kImages));
   axis_->addItem(tr("Epochs"), static_cast<int>(CurveAxis::kEpochs));
   axis_->addItem(tr("Time"), static_cast<int>(CurveAxis::kWallTime));
+  axis_->addItem(tr("CPU-hours"), static_cast<int>(CurveAxis::kDeviceHours));
   for (auto* box : {span_, axis_}) {
     box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     box->setMinimumContentsLength(box == span_ ? 9 : 6);
@@ -83,10 +87,13 @@ CurvesToolBar::CurvesToolBar(const Theme& theme, QWidget* parent)
   setUp(log_x_, tr("log x"), tr("Logarithmic x axis"), tr("Logarithmic x axis"));
   setUp(log_y_, tr("log y"), tr("Logarithmic y axes"), tr("Logarithmic y axes"));
   setUp(values_, tr("Values"), tr("Table of values"), tr("A table of the values under the cursor, a row a curve"));
-  for (auto* button : {log_x_, log_y_, values_}) button->setCheckable(true);
+  setUp(spikes_, tr("Spikes"), tr("List of spikes"),
+        tr("A list of the points of loss and gradient norm that stand out of what came before them"));
+  for (auto* button : {log_x_, log_y_, values_, spikes_}) button->setCheckable(true);
   connect(log_x_, &QToolButton::clicked, this, &CurvesToolBar::logXChosen);
   connect(log_y_, &QToolButton::clicked, this, &CurvesToolBar::logYChosen);
   connect(values_, &QToolButton::toggled, this, &CurvesToolBar::valuesToggled);
+  connect(spikes_, &QToolButton::toggled, this, &CurvesToolBar::spikesToggled);
 
   smoothing_->setRange(0, kMaxSlider);
   smoothing_->setPageStep(10);
@@ -108,7 +115,8 @@ CurvesToolBar::CurvesToolBar(const Theme& theme, QWidget* parent)
 
   auto* first = new QHBoxLayout;
   first->setSpacing(6);
-  for (QWidget* widget : {static_cast<QWidget*>(span_), static_cast<QWidget*>(axis_), static_cast<QWidget*>(scalars_)})
+  for (QWidget* widget : {static_cast<QWidget*>(span_), static_cast<QWidget*>(axis_), static_cast<QWidget*>(scalars_),
+                          static_cast<QWidget*>(spikes_)})
     first->addWidget(widget);
   first->addStretch(1);
   first->addWidget(export_);
@@ -168,6 +176,16 @@ void CurvesToolBar::setEpochsKnown(bool is_known) {
   auto* item = model->item(axis_->findData(static_cast<int>(CurveAxis::kEpochs)));
   item->setEnabled(is_known);
   item->setToolTip(is_known ? QString() : tr("The run's data.num_images is 0: nobody knows how long an epoch is."));
+}
+
+void CurvesToolBar::setHoursOfGpu(bool is_gpu) {
+  axis_->setItemText(axis_->findData(static_cast<int>(CurveAxis::kDeviceHours)),
+                     is_gpu ? tr("GPU-hours") : tr("CPU-hours"));
+}
+
+void CurvesToolBar::setNumSpikes(int count) {
+  spikes_->setText(count > 0 ? tr("Spikes: %1").arg(count) : tr("Spikes"));
+  spikes_->setAccessibleName(tr("List of spikes, %1 found").arg(count));
 }
 
 void CurvesToolBar::setScalars(const QStringList& all, const QStringList& shown) {

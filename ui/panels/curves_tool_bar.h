@@ -26,6 +26,8 @@ class CurvesToolBar final : public QWidget {
   void setSpan(int span, const std::string& stage);
   void setAxis(int axis);
   void setEpochsKnown(bool is_known);
+  void setHoursOfGpu(bool is_gpu);  ///< What the device-hours of the x axis are called.
+  void setNumSpikes(int count);
   void setScalars(const QStringList& all, const QStringList& shown);
   void setLog(bool is_log_x, bool is_log_y);
   void setSmoothing(double smoothing);
@@ -39,6 +41,7 @@ class CurvesToolBar final : public QWidget {
   void logYChosen(bool is_log);
   void smoothingChosen(double smoothing);
   void valuesToggled(bool is_on);
+  void spikesToggled(bool is_on);
   void showAllRequested();
   void exportRequested();
 
@@ -54,6 +57,7 @@ class CurvesToolBar final : public QWidget {
   QSlider* smoothing_;
   QLabel* smoothing_label_;
   QToolButton* values_;
+  QToolButton* spikes_;
   QToolButton* reset_;
   QToolButton* export_;
 };

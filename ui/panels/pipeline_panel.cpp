@@ -12,6 +12,7 @@
 #include <QVBoxLayout>
 
 #include "core/base/run/run_state.h"
+#include "ui/models/imported_stages.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panels/stage_card.h"
 #include "ui/theme/format.h"
@@ -165,6 +166,15 @@ void PipelinePanel::setSource(RunSource* source) {
   refresh();
 }
 
+void PipelinePanel::setConfig(const base::RunConfig& config) {
+  std::map<std::string, QString> imported;
+  for (const auto& stage : config.stages)
+    if (const QString source = importedFrom(config, stage); !source.isEmpty()) imported[stage] = source;
+  if (imported == imported_) return;
+  imported_ = std::move(imported);
+  refresh();
+}
+
 void PipelinePanel::refresh() {
   refreshButtons();
   const bool has_content = source_ && source_->summary().has_started;
@@ -202,7 +212,7 @@ void PipelinePanel::refreshCards() {
   double time_left = 0;
   bool is_time_known = !base::isEnded(run.state) && !is_cut_off;
   for (const auto& stage : run.stages) {
-    done += stage.state == StageState::kDone ? 1 : 0;
+    done += stage.state == StageState::kDone || imported_.contains(stage.name) ? 1 : 0;
     if (stage.state == StageState::kRunning) {
       is_time_known = is_time_known && stage.eta_seconds >= 0;
       time_left += stage.eta_seconds;
@@ -247,7 +257,8 @@ void PipelinePanel::refreshCards() {
     if (is_used) {
       StageSummary stage = run.stages[i];
       if (is_cut_off && stage.state == StageState::kRunning) stage.state = StageState::kStopped;
-      cards_[i]->present(stage, static_cast<int>(i) == run.current_stage && !base::isEnded(run.state));
+      cards_[i]->present(stage, static_cast<int>(i) == run.current_stage && !base::isEnded(run.state),
+                         imported_.contains(stage.name) ? imported_.at(stage.name) : QString());
     }
     cards_[i]->setVisible(is_used);
   }

@@ -3,6 +3,7 @@
 #include <QPointer>
 #include <QWidget>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "ui/models/run_controller.h"
@@ -29,6 +30,8 @@ class PipelinePanel final : public QWidget {
   PipelinePanel(const Theme& theme, RunController& controller, QWidget* parent = nullptr);
 
   void setSource(RunSource* source);
+  /// The settings of the run on show: which stages are taken from checkpoints.
+  void setConfig(const base::RunConfig& config);
   /// Asks before a run is thrown away; returns true to go on. Replaced by tests.
   void setConfirmDiscard(std::function<bool()> confirm) { confirm_discard_ = std::move(confirm); }
 
@@ -63,6 +66,7 @@ class PipelinePanel final : public QWidget {
   QToolButton* discard_;
   QVBoxLayout* cards_layout_;
   std::vector<StageCard*> cards_;
+  std::map<std::string, QString> imported_;  ///< By stage.
 };
 
 }  // namespace meanflow::ui

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/models/imported_stages.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -125,7 +126,24 @@ void StageCard::setIcon(const std::string& stage, StageState state) {
   icon_->setPixmap(theme_.icon(name, colorOf(state)).pixmap(QSize(20, 20), devicePixelRatioF()));
 }
 
-void StageCard::present(const StageSummary& stage, bool is_current) {
+void StageCard::presentImported(const StageSummary& stage, const QString& source) {
+  setIcon(stage.name, StageState::kDone);
+  title_->setText(stageTitle(stage.name));
+  state_->setText(tr("imported"));
+  QPalette palette = state_->palette();
+  palette.setColor(QPalette::WindowText, theme_.colors().good);
+  state_->setPalette(palette);
+  bar_->hide();
+  steps_->setText(tr("imported from %1").arg(shortSource(source)));
+  for (auto* label : {eta_, speed_, loss_}) label->hide();
+  setToolTip(tr("%1\nNot trained by this run: its weights are those of %2").arg(stagePurpose(stage.name), source));
+  setAccessibleName(tr("Stage %1: imported from %2").arg(title_->text(), source));
+}
+
+void StageCard::present(const StageSummary& stage, bool is_current, const QString& source) {
+  if (!source.isEmpty()) return presentImported(stage, source);
+  bar_->show();
+  eta_->show();
   setIcon(stage.name, stage.state);
   title_->setText(stageTitle(stage.name));
   state_->setText(stateText(stage.state));

@@ -16,9 +16,11 @@ class StageCard final : public QFrame {
   Q_OBJECT
  public:
   explicit StageCard(const Theme& theme, QWidget* parent = nullptr);
-  void present(const StageSummary& stage, bool is_current);
+  /// `source`: what stands in for training the stage; empty where it is trained.
+  void present(const StageSummary& stage, bool is_current, const QString& source = {});
 
  private:
+  void presentImported(const StageSummary& stage, const QString& source);
   void setIcon(const std::string& stage, StageState state);
 
   const Theme& theme_;

@@ -32,6 +32,12 @@ void RunDesk::setSource(RunSource* source) {
   });
 }
 
+void RunDesk::setPreflight(bool is_going) {
+  if (is_going == is_preflight_going_) return;
+  is_preflight_going_ = is_going;
+  if (!is_going) followQueue();
+}
+
 bool RunDesk::hasLiveRun() const {
   return source_ && source_->isLive() && host_ &&
          (!base::isEnded(host_->state()) || !base::isEnded(source_->summary().state));
@@ -44,6 +50,10 @@ bool RunDesk::canStart(QString* why) const {
   }
   if (hasLiveRun()) {
     *why = tr("A run is already being trained in this window: stop it first, or put the new one into the queue.");
+    return false;
+  }
+  if (is_preflight_going_) {
+    *why = tr("A pre-flight is going on: wait for its page or cancel it there, then start.");
     return false;
   }
   return true;
@@ -111,7 +121,7 @@ void RunDesk::followQueue() {
     queue_.markEnded(running->id, state == base::RunState::kFinished, remark);
     return;  // comes here again: the queue has changed
   }
-  while (queue_.isGoing() && host_ && !hasLiveRun() && !queue_.running()) {
+  while (queue_.isGoing() && host_ && !is_preflight_going_ && !hasLiveRun() && !queue_.running()) {
     const auto* next = queue_.next();
     if (!next) return queue_.setGoing(false);
     queue_.flush();

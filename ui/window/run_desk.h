@@ -32,6 +32,8 @@ class RunDesk final : public QObject {
   /// Null: nothing can be trained here, and `problem` says why. Must outlive the desk or be taken back.
   void setHost(base::TrainingHost* host, const QString& problem);
   void setSource(RunSource* source);  ///< The run on show; null: none.
+  /// While a pre-flight measures, nothing is started: it would be measured slow.
+  void setPreflight(bool is_going);
   bool hasLiveRun() const;
   /// False, with a sentence that says what to do, when nothing can be started now.
   bool canStart(QString* why) const;
@@ -56,6 +58,7 @@ class RunDesk final : public QObject {
   base::TrainingHost* host_ = nullptr;
   QString problem_;
   QPointer<RunSource> source_;
+  bool is_preflight_going_ = false;
 };
 
 }  // namespace meanflow::ui

@@ -95,6 +95,8 @@ void WindowMenus::buildRun(QMenu* menu) {
                      tr("Start a run with the settings of the configuration panel"));
   queue_config = add(menu, "queue_config", {}, tr("Put the new run into the &queue"), QKeySequence(tr("Ctrl+Shift+Q")),
                      tr("It starts by itself when the runs before it have ended"));
+  preflight = add(menu, "preflight", {}, tr("Pre-&flight of the new run"), QKeySequence(tr("Ctrl+Shift+F5")),
+                  tr("A few dry steps tell time, memory and disk, and what would stop the run"));
   extend = add(menu, "extend", {}, tr("&Extend…"), QKeySequence(tr("Ctrl+Shift+X")),
                tr("Raise a stage's steps and continue a run that has ended"));
 }

@@ -29,7 +29,7 @@ class WindowMenus final : public QObject {
 
   QAction *new_run, *demo, *open, *close_run, *export_curves, *quit;
   QAction *import_config, *export_config, *find_setting;
-  QAction *start, *pause, *save, *stop, *discard, *start_config, *queue_config, *extend;
+  QAction *start, *pause, *save, *stop, *discard, *start_config, *queue_config, *preflight, *extend;
   std::array<QAction*, kNumPerspectives> perspectives{};
   QAction *palette, *reset_layout, *live, *previous_mark, *next_mark, *filter_log;
   QAction *theme_system, *theme_light, *theme_dark;

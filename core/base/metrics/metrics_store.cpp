@@ -91,6 +91,7 @@ void MetricsStore::on(const StateChanged& event) {
 }
 
 void MetricsStore::on(const StageStarted& event) {
+  device_since_ = last_unix_seconds_;
   dropAfter(event.stage, event.step);
   StageModel& model = stageModel(event.stage);
   model.state = StageState::kRunning;
@@ -110,6 +111,11 @@ void MetricsStore::on(const StepCompleted& event) {
   add("images_seen", static_cast<double>(event.images_seen));
   add("is_clipped", event.is_clipped ? 1 : 0);
   add("unix_seconds", last_unix_seconds_);
+  const int num_devices = run_ ? std::max(1, run_->num_workers) : 1;
+  double& device_seconds = device_seconds_[event.stage];
+  if (device_since_ > 0) device_seconds += std::max(0.0, last_unix_seconds_ - device_since_) * num_devices;
+  device_since_ = last_unix_seconds_;
+  add("device_seconds", device_seconds);
   StageModel& model = stageModel(event.stage);
   model.step = event.step, model.images_seen = event.images_seen, model.eta_seconds = event.eta_seconds;
   model.seconds_per_step = event.seconds_per_step, model.images_per_second = event.images_per_second;

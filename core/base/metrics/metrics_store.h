@@ -45,8 +45,8 @@ class MetricsStore {
   void clear() { *this = {}; }
 
   /// nullptr when the run has not reported it. Besides the scalars of StepCompleted there are "seconds_per_step",
-  /// "images_per_second", "images_seen", "is_clipped" and "unix_seconds", and the metrics of MetricsReady under
-  /// "metrics/NAME". x is the step. Pointers stay valid until clear().
+  /// "images_per_second", "images_seen", "is_clipped", "unix_seconds" and "device_seconds" (below), and the metrics of
+  /// MetricsReady under "metrics/NAME". x is the step. Pointers stay valid until clear().
   const MetricSeries* series(const std::string& stage, const std::string& name) const;
   std::vector<std::string> seriesNames(const std::string& stage) const;
 
@@ -115,6 +115,10 @@ class MetricsStore {
   std::optional<WatchingCost> watching_cost_;
   std::map<std::string, Progress> progress_;
   double last_unix_seconds_ = 0;
+  /// Devices held by a stage: wall time between its reports times the workers of the process that made them. The time
+  /// between two processes is nobody's; pauses and steps that a resume made void did cost.
+  std::map<std::string, double> device_seconds_;
+  double device_since_ = 0;
   Revisions revisions_;
 };
 

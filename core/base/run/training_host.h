@@ -11,6 +11,9 @@
 #include "core/base/events/command.h"
 #include "core/base/events/event_sink.h"
 #include "core/base/result.h"
+#include "core/base/run/checkpoint_finding.h"
+#include "core/base/run/cost_estimate.h"
+#include "core/base/run/preflight_report.h"
 
 namespace meanflow::base {
 
@@ -47,6 +50,17 @@ struct SampleResult {
   std::string error;  ///< Not empty: the request failed, image is absent.
 };
 
+/// Dry steps of a configuration, written nowhere.
+struct PreflightRequest {
+  std::string config;      ///< YAML text.
+  std::string run_folder;  ///< Where the run would be: its disk is looked at.
+};
+/// Progress while it goes on, then the report once.
+struct PreflightNews {
+  PreflightProgress progress;
+  std::shared_ptr<const PreflightReport> report;  ///< Null before the end.
+};
+
 /// What the window asks of the training library. The studio opens the library after its first frame, so this interface
 /// lives here and knows no tensor. All functions return at once; answers come through the sink and the callback, both
 /// called on worker threads.
@@ -57,6 +71,17 @@ class TrainingHost {
   virtual void send(const Command& command) = 0;
   virtual RunState state() const = 0;
   virtual void requestSamples(const SampleRequest& request, std::function<void(const SampleResult&)> deliver) = 0;
+
+  /// What the configuration in `config` (YAML text) is expected to take on `device` ("cpu", "cuda:0").
+  virtual void estimateCost(const std::string& config, const std::string& device,
+                            std::function<void(const CostEstimate&)> deliver);
+  virtual void inspectCheckpoint(const CheckpointQuestion& question,
+                                 std::function<void(const CheckpointFinding&)> deliver);
+  /// One at a time, and not beside a run, whose speed it would measure. What is wrong with the configuration comes in
+  /// the report; the error says why nothing was begun.
+  virtual Result<void> startPreflight(const PreflightRequest& request,
+                                      std::function<void(const PreflightNews&)> deliver);
+  virtual void cancelPreflight() {}  ///< The report still comes, with what was measured.
 };
 
 /// Symbol exported by the training library (libstudio_training_host.so).

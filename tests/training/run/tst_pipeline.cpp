@@ -272,6 +272,37 @@ class TestPipeline : public QObject {
     QCOMPARE(samples("parts").dump(), samples("whole").dump());
   }
 
+  void settingsThatAResumedRunGoesOnWithAreAnnouncedOnceEach() {
+    const auto request = requestFor(folder("changed"), preset_, {"stages=[encoder, decoder, teacher]"});
+    const auto stopped = work(request, [](const base::TrainingEvent& event) {
+      const auto* step = std::get_if<base::StepCompleted>(&event);
+      return step && step->stage == "teacher" && step->step == 4;
+    });
+    QCOMPARE(*stopped.end, RunEnd::kStopped);
+    QVERIFY(stopped.listener->all<base::SettingChanged>().empty());  // a new run has its settings, it changes none
+    const auto reached = base::RunFolder::open(folder("changed"))->listCheckpoints("teacher").back().step;
+    // The third is what it was: nothing changes.
+    const auto resumed = work(requestFor(
+        folder("changed"), {}, {"teacher.training.lr=1e-3", "watch.budget=0.5", "teacher.training.steps=10"}));
+    QVERIFY2(resumed.end.ok(), textOf(resumed.end).c_str());
+    const auto changes = resumed.listener->all<base::SettingChanged>();
+    QCOMPARE(changes.size(), std::size_t{2});
+    QCOMPARE(changes[0].key, std::string("teacher.training.lr"));
+    QCOMPARE(changes[0].old_value, std::string("0.002"));
+    QCOMPARE(changes[0].new_value, std::string("0.001"));
+    QCOMPARE(changes[1].key, std::string("watch.budget"));
+    for (const auto& change : changes) {
+      QCOMPARE(change.stage, std::string("teacher"));
+      QCOMPARE(change.step, reached);
+    }
+    // Where every stage is done the change belongs to the end of the last one.
+    const auto again = work(requestFor(folder("changed"), {}, {"watch.columns=3"}));
+    const auto last = again.listener->all<base::SettingChanged>();
+    QCOMPARE(last.size(), std::size_t{1});
+    QCOMPARE(last[0].stage, std::string("teacher"));
+    QCOMPARE(last[0].step, std::int64_t{10});
+  }
+
   void aDiscardWhileScoringIsCalledDiscarded() {
     fs::copy(folder("whole"), folder("discarded"), fs::copy_options::recursive);
     fs::remove_all(fs::path(folder("discarded")) / "report");

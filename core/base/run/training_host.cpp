@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/run/training_host.h"
+
+namespace meanflow::base {
+namespace {
+constexpr const char* kCannot = "this training library cannot do that";
+}
+
+void TrainingHost::estimateCost(const std::string&, const std::string&,
+                                std::function<void(const CostEstimate&)> deliver) {
+  CostEstimate estimate;
+  estimate.missing = kCannot;
+  deliver(estimate);
+}
+
+void TrainingHost::inspectCheckpoint(const CheckpointQuestion& question,
+                                     std::function<void(const CheckpointFinding&)> deliver) {
+  CheckpointFinding finding;
+  finding.stage = question.stage;
+  finding.source = question.source;
+  finding.key = checkpointKey(question.stage);
+  finding.refusal = kCannot;
+  deliver(finding);
+}
+
+Result<void> TrainingHost::startPreflight(const PreflightRequest&, std::function<void(const PreflightNews&)>) {
+  return Error{kCannot};
+}
+
+}  // namespace meanflow::base
