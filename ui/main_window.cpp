@@ -26,6 +26,8 @@
 #include "ui/config/new_run_checks.h"
 #include "ui/models/live_run_source.h"
 #include "ui/models/recorded_run_source.h"
+#include "ui/models/system_monitor.h"
+#include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_panel.h"
 #include "ui/panels/curves_panel.h"
 #include "ui/panels/empty_state.h"
@@ -35,6 +37,7 @@
 #include "ui/panels/queue_panel.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
+#include "ui/panels/system_panel.h"
 #include "ui/panels/welcome_page.h"
 #include "ui/panes/cmt_matrix_pane.h"
 #include "ui/panes/sample_grid_pane.h"
@@ -78,6 +81,8 @@ MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory fa
       queue_panel_(new QueuePanel(theme, desk_.queue())),
       viewers_(new ViewerPanes(*timeline_, this)),
       class_grids_(new ClassGridPanel(theme)),
+      checkpoints_(new CheckpointsPanel(theme)),
+      system_(new SystemPanel(theme, *new SystemMonitor(SystemMonitor::machineProbe(), this))),
       status_(new StatusLine(statusBar(), this)) {
   setWindowIcon(Theme::applicationIcon());
   setAcceptDrops(true);
@@ -118,6 +123,7 @@ MainWindow::~MainWindow() {
   class_grids_->setHost(nullptr);
   estimate_.setHost(nullptr);
   config_->setHost(nullptr);
+  checkpoints_->setHost(nullptr);
   desk_.setHost(nullptr, {});
   host_.reset();  // stops a run that is still live and joins its threads; the source's queue outlives them
   setSource(nullptr);
@@ -145,6 +151,10 @@ void MainWindow::buildDocks() {
   runs->setStretchFactor(1, 2);
   runs->setChildrenCollapsible(false);
   layout_->addDock(QStringLiteral("runs"), tr("Runs"), runs, tr("Your runs with their notes, and the queue"));
+  layout_->addDock(QStringLiteral("checkpoints"), tr("Checkpoints"), checkpoints_,
+                   tr("What the run has saved: sizes, values, scores; make images, compare, export, delete"));
+  layout_->addDock(QStringLiteral("system"), tr("System"), system_,
+                   tr("Processor, memory, disk and GPUs, and the speed of the run"));
 }
 
 void MainWindow::connectMenus() {
@@ -240,6 +250,14 @@ void MainWindow::connectPanels() {
   connect(queue_panel_, &QueuePanel::duplicateRequested, this, [this](const QString& config, const QString& name) {
     openNewRun();
     config_->duplicate(config, name);
+  });
+  connect(checkpoints_, &CheckpointsPanel::sampleRequested, this, [this](const QString& path) {
+    layout_->bringUp(QStringLiteral("class_grids"));
+    class_grids_->useCheckpoints(path, {});
+  });
+  connect(checkpoints_, &CheckpointsPanel::compareRequested, this, [this](const QString& first, const QString& second) {
+    layout_->bringUp(QStringLiteral("class_grids"));
+    class_grids_->useCheckpoints(first, second);
   });
   connect(&desk_.queue(), &RunQueue::failed, this, [this](const QString& why) { say(why, true); });
   connect(&catalog_, &RunCatalog::failed, this, [this](const QString& why) { say(why, true); });
@@ -360,6 +378,7 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
   class_grids_->setHost(host);
   estimate_.setHost(host);
   config_->setHost(host);
+  checkpoints_->setHost(host);
   welcome_->setTrainingProblem(training_problem_, false);
   config_->setTrainingProblem(training_problem_);
   refreshActions();
@@ -385,6 +404,8 @@ void MainWindow::setSource(std::unique_ptr<RunSource> source) {
   log_->setSource(source.get());
   viewers_->setSource(source.get());
   class_grids_->setSource(source.get());
+  checkpoints_->setSource(source.get());
+  system_->setSource(source.get());
   controller_.setSource(source.get());
   desk_.setSource(source.get());
   timeline_->setSource(source.get());  // after its readers: it tells them where the cursor is

@@ -20,6 +20,7 @@ class QStackedWidget;
 namespace meanflow::ui {
 
 class Banner;
+class CheckpointsPanel;
 class ClassGridPanel;
 class CommandPalette;
 class ConfigPanel;
@@ -30,6 +31,7 @@ class QueuePanel;
 class RunsPanel;
 class StatusLine;
 class StepTimeline;
+class SystemPanel;
 class Theme;
 class ViewerPanes;
 class WelcomePage;
@@ -129,6 +131,8 @@ class MainWindow final : public QMainWindow {
   QueuePanel* queue_panel_;
   ViewerPanes* viewers_;
   ClassGridPanel* class_grids_;
+  CheckpointsPanel* checkpoints_;
+  SystemPanel* system_;
   StatusLine* status_;
   WindowMenus* menus_ = nullptr;
   CommandPalette* palette_ = nullptr;

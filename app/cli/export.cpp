@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <iostream>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/cli/commands.h"
@@ -13,8 +12,6 @@
 namespace meanflow::app {
 
 void addExport(CLI::App& app, Action& action) {
-  using training::ExportedWeights;
-  using training::ExportFormat;
   auto* command =
       app.add_subcommand("export", "Write the weights of a run's stage for Python, under the official names");
   struct Options {
@@ -50,14 +47,8 @@ void addExport(CLI::App& app, Action& action) {
     action = [options]() -> int {
       core::initialiseTorch();
       auto& asked = options->request;
-      static const std::map<std::string, ExportFormat> kFormats = {{"safetensors", ExportFormat::kSafetensors},
-                                                                   {"pt", ExportFormat::kPt},
-                                                                   {"npz", ExportFormat::kNpz},
-                                                                   {"hf", ExportFormat::kHub}};
-      asked.format = kFormats.at(options->format);
-      asked.weights = options->weights == "both"    ? ExportedWeights::kBoth
-                      : options->weights == "model" ? ExportedWeights::kModel
-                                                    : ExportedWeights::kEma;
+      asked.format = training::exportFormatFromName(options->format).value();
+      asked.weights = training::exportedWeightsFromName(options->weights).value();
       const auto report = training::exportCheckpoint(asked);
       if (!report) return reportError(report.error());
       if (options->is_json) {

@@ -22,6 +22,9 @@ struct SampleOptions {
   std::vector<std::string> classes, overrides;
   std::int64_t count = 1, first = 0, columns = 0, nfe = 0;
   std::optional<double> guidance, guidance_from, guidance_to;
+  std::optional<std::uint64_t> to_seed;
+  std::optional<std::string> to_class;
+  std::int64_t between = 8;
   int scale = 1;
   std::string device = "cpu", out;
   bool is_json = false, is_raw = false, is_teacher = false, is_student = false;
@@ -47,6 +50,8 @@ base::Result<void> completeRequest(SampleOptions& options, base::RunConfig confi
   return {};
 }
 
+bool isInterpolation(const SampleOptions& options) { return options.to_seed || options.to_class; }
+
 /// Everything needed to make the picture again travels inside it.
 base::PngTexts pngTexts(const SampleOptions& options) {
   const auto& request = options.request;
@@ -59,7 +64,13 @@ base::PngTexts pngTexts(const SampleOptions& options) {
                           {"nfe", std::to_string(request.nfe)},
                           {"model", request.use_teacher ? "teacher" : "student"},
                           {"weights", request.use_ema ? "ema" : "model"},
-                          {"checkpoint", request.checkpoint}};
+                          {"checkpoint", request.checkpoint},
+                          {"truncation", fmt::format("{:g}", request.noise_scale)}};
+  if (isInterpolation(options)) {
+    texts.emplace("between", std::to_string(options.between));
+    if (options.to_seed) texts.emplace("towards_seed", std::to_string(*options.to_seed));
+    if (options.to_class) texts.emplace("towards_class", std::to_string(request.blends.front().label));
+  }
   if (!request.use_teacher) return texts;
   texts.emplace("guidance_scale", fmt::format("{:g}", request.guidance_scale));
   texts.emplace("guidance_interval", fmt::format("{:g} {:g}", request.guidance_t_min, request.guidance_t_max));
@@ -83,6 +94,24 @@ base::Result<std::int64_t> classNumber(const std::string& text, const std::vecto
                      base::ErrorKind::kUsage};
 }
 
+/// The images of one class: one a noise, or as many from each noise on as lie on its way to another seed or class.
+void addImages(SampleOptions& options, std::int64_t label, std::int64_t to_label) {
+  auto& request = options.request;
+  for (std::int64_t i = 0; i < options.count; ++i) {
+    const auto noise = static_cast<std::uint64_t>(options.first + i);
+    const std::int64_t num_images = isInterpolation(options) ? options.between : 1;
+    for (std::int64_t k = 0; k < num_images; ++k) {
+      request.labels.push_back(label);
+      request.noise_indices.push_back(noise);
+      if (isInterpolation(options))
+        request.blends.push_back({.share = static_cast<double>(k) / static_cast<double>(options.between - 1),
+                                  .seed = options.to_seed.value_or(request.seed),
+                                  .noise_index = noise,
+                                  .label = to_label});
+    }
+  }
+}
+
 int sample(SampleOptions& options) {
   core::initialiseTorch();
   auto opened = training::Generator::open(options.request.run_folder, core::resolveDevice(options.device));
@@ -92,17 +121,21 @@ int sample(SampleOptions& options) {
     return reportError(completed.error());
   if (options.classes.empty())
     for (std::size_t i = 0; i < generator.classNames().size(); ++i) options.classes.push_back(std::to_string(i));
+  std::int64_t to_label = -1;
+  if (options.to_class) {
+    const auto label = classNumber(*options.to_class, generator.classNames());
+    if (!label) return reportError(label.error());
+    to_label = *label;
+  }
   for (const auto& text : options.classes) {
     const auto label = classNumber(text, generator.classNames());
     if (!label) return reportError(label.error());
-    for (std::int64_t i = 0; i < options.count; ++i) {
-      options.request.labels.push_back(*label);
-      options.request.noise_indices.push_back(static_cast<std::uint64_t>(options.first + i));
-    }
+    addImages(options, *label, to_label);
   }
   if (const auto checked = generator.check(options.request); !checked) return reportError(checked.error());
 
-  const auto columns = static_cast<int>(options.columns > 0 ? options.columns : options.count);
+  const auto usual = isInterpolation(options) ? options.between : options.count;
+  const auto columns = static_cast<int>(options.columns > 0 ? options.columns : usual);
   const auto rows = (static_cast<int>(options.request.labels.size()) + columns - 1) / columns;
   base::Image8 grid;
   try {
@@ -146,6 +179,16 @@ void addSample(CLI::App& app, Action& action) {
   command->add_option("--first", options->first, "Number of the first image's noise")->check(CLI::NonNegativeNumber);
   command->add_option("--seed", options->request.seed,
                       "Seed of the noise; image k of a seed is the same in every grid");
+  command
+      ->add_option("--truncation", options->request.noise_scale,
+                   "Factor on the noise: 1 as trained, less for tamer and more alike images")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--to-seed", options->to_seed,
+                      "Interpolate: from each noise, on the sphere, to the one of this seed");
+  command->add_option("--to-class", options->to_class,
+                      "Interpolate: from each class to this one, by mixing the label embeddings");
+  command->add_option("--between", options->between, "Images of an interpolation, both ends included")
+      ->check(CLI::Range(2, 64));
   command
       ->add_option("--nfe", options->nfe,
                    "Network evaluations of the student (1, 2, 4, ...), or solver steps of the teacher (default: the "

@@ -13,6 +13,7 @@
 #include "core/base/run/run_state.h"
 #include "core/cost/cost_report.h"
 #include "core/device/device.h"
+#include "training/exchange/export_checkpoint.h"
 #include "training/exchange/inspect_weights.h"
 #include "training/run/preflight.h"
 #include "training/run/training_run.h"
@@ -43,6 +44,12 @@ base::CostEstimate costOf(const std::string& yaml, const std::string& device) {
   estimate.basis = fmt::format("{:.3g} TFLOP/s, 40 % of an H100's dense peak at {}", report->flops_per_second / 1e12,
                                config->precision);
   return estimate;
+}
+
+base::ExportOutcome exportFailure(std::string why) {
+  base::ExportOutcome outcome;
+  outcome.error = std::move(why);
+  return outcome;
 }
 
 /// One run at a time on a thread of its own, and one sampling worker for what a person asks for.
@@ -165,7 +172,45 @@ class Host final : public base::TrainingHost {
         });
   }
 
+  void exportCheckpoint(const base::ExportOrder& order, std::function<void(const base::ExportOutcome&)> done) override {
+    if (is_exporting_.exchange(true))
+      return done(exportFailure("another export is still being written; wait for its end"));
+    export_thread_ = std::jthread([this, order, done = std::move(done)] {
+      auto outcome = exported(order);
+      is_exporting_ = false;
+      done(outcome);
+    });
+  }
+
  private:
+  static base::ExportOutcome exported(const base::ExportOrder& order) {
+    const auto format = training::exportFormatFromName(order.format);
+    const auto weights = training::exportedWeightsFromName(order.weights);
+    if (!format || !weights)
+      return exportFailure("'" + order.format + "' and '" + order.weights + "' are no format and weights to export");
+    try {
+      training::ExportRequest request;
+      request.run = order.run_folder;
+      request.out = order.out;
+      request.format = *format;
+      request.stage = order.stage;
+      request.step = order.step;
+      request.weights = *weights;
+      request.force = order.replace;
+      const auto report = training::exportCheckpoint(request);
+      if (!report) return exportFailure(report.error().message);
+      base::ExportOutcome outcome;
+      outcome.files = report->files;
+      outcome.description = report->description;
+      outcome.num_tensors = report->num_tensors;
+      outcome.num_bytes = static_cast<std::int64_t>(report->num_bytes);
+      outcome.notes = report->notes;
+      return outcome;
+    } catch (const std::exception& error) {
+      return exportFailure(error.what());
+    }
+  }
+
   void joinRun() {
     if (thread_.joinable()) thread_.join();
     const std::lock_guard lock(mutex_);
@@ -178,6 +223,8 @@ class Host final : public base::TrainingHost {
   std::unique_ptr<training::Generator> generator_;  ///< Touched by the sampling worker alone.
   std::string generator_folder_;
   std::jthread thread_;
+  std::atomic<bool> is_exporting_ = false;
+  std::jthread export_thread_;
   training::SamplingWorker sampling_;  ///< Behind what it uses: its thread ends first.
   Errands errands_;
   std::atomic<bool> is_flying_ = false;

@@ -252,6 +252,24 @@ class TestCli : public QObject {
     QCOMPARE(texts.at("seed"), std::string("5"));
   }
 
+  void anInterpolationIsARowForEachNoise() {
+    const auto answer = call({"sample", run("whole"), "--class", "disc", "--count", "2", "--to-class", "down",
+                              "--to-seed", "9", "--between", "5", "--truncation", "0.8", "--out", run("way.png")});
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    base::PngTexts texts;
+    const auto grid = base::readPng(run("way.png").toStdString(), &texts);
+    QVERIFY(grid.ok());
+    QCOMPARE(grid->width, 5 * 16);
+    QCOMPARE(grid->height, 2 * 16);
+    QCOMPARE(texts.at("classes"), std::string("1,1,1,1,1,1,1,1,1,1"));
+    QCOMPARE(texts.at("towards_class"), std::string("2"));
+    QCOMPARE(texts.at("towards_seed"), std::string("9"));
+    QCOMPARE(texts.at("between"), std::string("5"));
+    QCOMPARE(texts.at("truncation"), std::string("0.8"));
+    const auto refused = call({"sample", run("whole"), "--truncation", "1.5", "--out", run("way.png")});
+    QCOMPARE(refused.code, 2);
+  }
+
   void aKilledRunGoesOnWithTheSameCommand() {
     const QStringList command = {"train", preset_, "--json", "--out", run("killed")};
     QProcess process;

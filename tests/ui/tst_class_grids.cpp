@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QApplication>
 #include <QCheckBox>
+#include <QClipboard>
+#include <QComboBox>
+#include <QDoubleSpinBox>
+#include <QDrag>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QImage>
 #include <QLineEdit>
 #include <QListWidget>
+#include <QMimeData>
+#include <QMouseEvent>
 #include <QSpinBox>
 #include <QTemporaryDir>
+#include <QUrl>
 #include <mutex>
 #include <thread>
 
@@ -13,6 +23,7 @@
 #include "ui/models/sample_job.h"
 #include "ui/panels/class_grid_controls.h"
 #include "ui/panels/class_grid_panel.h"
+#include "ui/panels/drag_button.h"
 #include "ui/panes/compare_pane.h"
 #include "ui/theme/theme.h"
 
@@ -117,6 +128,52 @@ class TestClassGrids : public QObject {
     QVERIFY(!SampleSettings::fromTexts({{"Software", "a paint program"}}));
   }
 
+  void anInterpolationIsARowForEachClassAndNoise() {
+    auto settings = twoRows();
+    settings.seed = 4;
+    settings.towards_seed = 9;
+    settings.towards_class = 1;
+    settings.between = 3;
+    settings.truncation = 0.7;
+    QCOMPARE(settings.numRows(), 6);
+    QCOMPARE(settings.numColumns(), 3);
+    const auto request = settings.request(QStringLiteral("/run"), 7);
+    QCOMPARE(request.noise_scale, 0.7);
+    QCOMPARE(request.labels.size(), std::size_t(18));
+    QCOMPARE(request.blends.size(), std::size_t(18));
+    QCOMPARE(request.noise_indices[3], 2003u);
+    QCOMPARE(request.noise_indices[5], 2003u);
+    QCOMPARE(request.blends[3].share, 0.0);
+    QCOMPARE(request.blends[4].share, 0.5);
+    QCOMPARE(request.blends[5].share, 1.0);
+    QCOMPARE(request.blends[5].noise_index, 2003u);
+    QCOMPARE(request.blends[5].seed, 9u);
+    QCOMPARE(request.blends[5].label, 1);
+    QVERIFY(SampleSettings::fromTexts(settings.toTexts(QStringLiteral("run"))) == settings);
+    settings.towards_class.reset();
+    QCOMPARE(settings.request(QStringLiteral("/run"), 7).blends[5].label, -1);
+    QVERIFY(settings.problem().isEmpty());
+    settings.towards_seed = 4;
+    QVERIFY(settings.problem().contains(QStringLiteral("same seed")));
+    // As the command line writes it: every image has its class, whatever lies between.
+    const auto read = SampleSettings::fromTexts({{"classes", "3,3,3,3,7,7,7,7"},
+                                                 {"seed", "7"},
+                                                 {"first_noise", "10"},
+                                                 {"nfe", "1"},
+                                                 {"model", "student"},
+                                                 {"weights", "model"},
+                                                 {"between", "2"},
+                                                 {"towards_class", "0"},
+                                                 {"truncation", "0.5"}});
+    QVERIFY(read);
+    QCOMPARE(read->noises, QStringLiteral("10-11"));
+    QCOMPARE(read->towards_class.value(), 0);
+    QVERIFY(!read->towards_seed);
+    QCOMPARE(read->between, 2);
+    QCOMPARE(read->truncation, 0.5);
+    QVERIFY(!read->use_ema);  // what it calls the model is the raw weights
+  }
+
   void imagesAppearAsTheyComeAndANewRequestMakesTheOldVoid() {
     PaintingHost host;
     SampleJob job;
@@ -209,7 +266,109 @@ class TestClassGrids : public QObject {
     panel.setSource(nullptr);
   }
 
+  void theWayToAnotherSeedIsChosenInThePanelAndTravelsByDragAndDrop() {
+    PaintingHost host;
+    host.answers_at_once = true;
+    ClassGridPanel panel(*theme_);
+    panel.resize(900, 700);
+    panel.show();
+    panel.setHost(&host);
+    RunSource source(QStringLiteral("/nowhere"));
+    panel.setSource(&source);
+    source.feed(testing::madeUpRun({.num_stages = 5, .has_samples = false}));
+    QTRY_COMPARE(panel.findChild<QListWidget*>()->count(), 8);
+    QVERIFY(panel.dragData() == nullptr);  // nothing was made yet
+    auto* drag = panel.findChild<DragButton*>();
+    QVERIFY(!drag->isEnabled());
+    auto* way = named<QComboBox>(panel, QStringLiteral("What the columns are"));
+    auto* to_seed = named<QSpinBox>(panel, QStringLiteral("Seed at the right end"));
+    auto* to_class = named<QComboBox>(panel, QStringLiteral("Class at the right end"));
+    QVERIFY(!to_seed->isVisible() && !to_class->isVisible());
+    way->setFocus();
+    QTest::keyClick(way, Qt::Key_Down);
+    QVERIFY(to_seed->isVisible() && !to_class->isVisible());
+    to_seed->setValue(33);
+    named<QDoubleSpinBox>(panel, QStringLiteral("Truncation of the noise"))->setValue(0.8);
+    QTRY_VERIFY(!host.requests.empty() && host.requests.back().noise_scale == 0.8 && !panel.job().isBusy());
+    QCOMPARE(host.requests.back().labels.size(), std::size_t(64));  // one noise a class, eight on its way
+    QCOMPARE(host.requests.back().blends.back().seed, 33u);
+    QCOMPARE(host.requests.back().blends.back().share, 1.0);
+    const auto saved = panel.controls().settings();
+
+    // A hand that pulls the button out of the window.
+    std::unique_ptr<QMimeData> carried;
+    drag->setRunDrag([&](QDrag* dragged) {
+      carried = std::make_unique<QMimeData>();
+      carried->setUrls(dragged->mimeData()->urls());
+      carried->setImageData(dragged->mimeData()->imageData());
+    });
+    QVERIFY(drag->isEnabled());
+    const QPoint middle = drag->rect().center();
+    QTest::mousePress(drag, Qt::LeftButton, {}, middle);
+    QMouseEvent pull(QEvent::MouseMove, middle + QPoint(40, 0), drag->mapToGlobal(middle + QPoint(40, 0)), Qt::NoButton,
+                     Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(drag, &pull);
+    QVERIFY(carried);
+    QTest::mouseRelease(drag, Qt::LeftButton, {}, middle + QPoint(40, 0));
+    QCOMPARE(carried->urls().size(), 1);
+    const auto picture = qvariant_cast<QImage>(carried->imageData());
+    QCOMPARE(picture.size(), QSize(16, 16));
+    QCOMPARE(QImage(carried->urls()[0].toLocalFile()).size(), picture.size());
+
+    panel.setSettings(twoRows());
+    QVERIFY(!(panel.controls().settings() == saved));
+    QVERIFY(!to_seed->isVisible());
+    QDragEnterEvent enter(QPoint(10, 10), Qt::CopyAction, carried.get(), Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(&panel, &enter);
+    QVERIFY(enter.isAccepted());
+    QDropEvent drop(QPointF(10, 10), Qt::CopyAction, carried.get(), Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(&panel, &drop);
+    QVERIFY(panel.controls().settings() == saved);
+    QCOMPARE(to_seed->value(), 33);
+
+    // Without a mouse the same goes by the clipboard.
+    QTRY_VERIFY(drag->isEnabled());
+    drag->setFocus();
+    QTest::keyClick(drag, Qt::Key_Space);
+    QCOMPARE(QApplication::clipboard()->mimeData()->urls().size(), 1);
+    QVERIFY(QApplication::clipboard()->mimeData()->hasImage());
+    panel.setHost(nullptr);
+    panel.setSource(nullptr);
+  }
+
+  void checkpointsChosenElsewhereAreDrawnUnderTheWipe() {
+    PaintingHost host;
+    host.answers_at_once = true;
+    ClassGridPanel panel(*theme_);
+    panel.setHost(&host);
+    RunSource source(QStringLiteral("/nowhere"));
+    panel.setSource(&source);
+    source.feed(testing::madeUpRun({.num_stages = 5, .has_samples = false}));
+    QTRY_COMPARE(panel.findChild<QListWidget*>()->count(), 8);
+    panel.useCheckpoints(QStringLiteral("cmt/checkpoints/step_00000100"),
+                         QStringLiteral("mean_flow/checkpoints/step_00000300"));
+    QTRY_COMPARE(host.requests.size(), std::size_t(2));
+    QCOMPARE(host.requests[0].checkpoint, std::string("cmt/checkpoints/step_00000100"));
+    QCOMPARE(host.requests[1].checkpoint, std::string("mean_flow/checkpoints/step_00000300"));
+    QCOMPARE(host.requests[1].noise_indices, host.requests[0].noise_indices);
+    QVERIFY(!host.requests[0].use_teacher);
+    QTRY_VERIFY(!panel.job().isBusy());
+    panel.useCheckpoints(QStringLiteral("teacher/checkpoints/step_00000100"), {});
+    QTRY_VERIFY(host.requests.back().use_teacher);
+    QCOMPARE(host.requests.back().nfe, 50);
+    QVERIFY(panel.controls().compareWith().isEmpty());
+    panel.setHost(nullptr);
+    panel.setSource(nullptr);
+  }
+
  private:
+  template <class Widget>
+  static Widget* named(const QWidget& panel, const QString& name) {
+    for (auto* widget : panel.findChildren<Widget*>())
+      if (widget->accessibleName() == name) return widget;
+    return nullptr;
+  }
+
   std::unique_ptr<Theme> theme_;
 };
 

@@ -174,6 +174,21 @@ nlohmann::ordered_json toJson(const ExportReport& report) {
           {"notes", report.notes}};
 }
 
+std::optional<ExportFormat> exportFormatFromName(std::string_view name) {
+  if (name == "safetensors") return ExportFormat::kSafetensors;
+  if (name == "pt") return ExportFormat::kPt;
+  if (name == "npz") return ExportFormat::kNpz;
+  if (name == "hf") return ExportFormat::kHub;
+  return std::nullopt;
+}
+
+std::optional<ExportedWeights> exportedWeightsFromName(std::string_view name) {
+  if (name == "ema") return ExportedWeights::kEma;
+  if (name == "model") return ExportedWeights::kModel;
+  if (name == "both") return ExportedWeights::kBoth;
+  return std::nullopt;
+}
+
 base::Result<ExportReport> exportCheckpoint(const ExportRequest& request) {
   const auto folder = base::RunFolder::open(request.run);
   if (!folder) return folder.error();

@@ -2,7 +2,9 @@
 #pragma once
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
@@ -16,6 +18,10 @@ enum class ExportFormat {
   kHub,          ///< A folder with config.json, model.safetensors (in shards where it is large) and README.md.
 };
 enum class ExportedWeights { kEma, kModel, kBoth };
+
+/// "safetensors", "pt", "npz", "hf" and "ema", "model", "both".
+std::optional<ExportFormat> exportFormatFromName(std::string_view name);
+std::optional<ExportedWeights> exportedWeightsFromName(std::string_view name);
 
 struct ExportRequest {
   std::string run = {}, out = {};

@@ -148,6 +148,23 @@ class StageLoop {
     run_.publish(base::StageStarted{task_.name(), progress_.step, settings().steps, numElements(trainable_)});
   }
 
+  /// Tells the reporter what a step's time goes into. On a GPU the host's clock would only show where it happened to
+  /// wait, so nothing is told there (null).
+  class Laps {
+   public:
+    explicit Laps(StepReporter* reporter) : reporter_(reporter) {}
+    void end(std::string_view part) {
+      if (!reporter_) return;
+      const auto now = std::chrono::steady_clock::now();
+      reporter_->addTime(part, std::chrono::duration<double>(now - last_).count());
+      last_ = now;
+    }
+
+   private:
+    StepReporter* reporter_;
+    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  };
+
   /// One optimizer step; returns what the leader wants done after it.
   Control step(StepReporter& reporter) {
     const std::int64_t k = progress_.step;
@@ -158,11 +175,13 @@ class StageLoop {
     // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
     const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
 
+    Laps laps(worker_.device().is_cpu() ? &reporter : nullptr);
     resetGradients();
-    std::vector<double> scalars = backward(k, positions, weight);
+    std::vector<double> scalars = backward(k, positions, weight, laps);
     scalars.push_back(static_cast<double>(worker_.isLeader() ? run_.pollControl() : Control::kContinue));
     if (!reducer_) reducer_ = std::make_unique<GradientReducer>(trainable_, static_cast<std::int64_t>(scalars.size()));
     reducer_->reduce(worker_, scalars);
+    laps.end("reduce");
     const auto control = static_cast<Control>(std::lround(scalars.back()));
     scalars.pop_back();
 
@@ -172,6 +191,7 @@ class StageLoop {
       throw Diverged(describeDivergence(k + 1, scalars.front(), grad_norm));
     optimizer_.step(lr);
     ema_.update(settings().ema_decay);
+    laps.end("optimizer");
 
     ++progress_.step;
     if (worker_.isLeader()) run_.setStep(progress_.step);
@@ -186,7 +206,7 @@ class StageLoop {
   }
 
   /// Forward and backward of this rank's share; weighted scalars, the loss first.
-  std::vector<double> backward(std::int64_t k, const std::vector<std::int64_t>& positions, double weight) {
+  std::vector<double> backward(std::int64_t k, const std::vector<std::int64_t>& positions, double weight, Laps& laps) {
     if (positions.empty()) {
       if (scalar_names_.empty())
         throw std::runtime_error(task_.name() + ": batch_size " + std::to_string(settings().batch_size) +
@@ -195,10 +215,12 @@ class StageLoop {
       return std::vector<double>(scalar_names_.size(), 0.0);
     }
     const core::LossTerms terms = task_.loss(k, positions);
+    laps.end("forward");
     (terms.loss * weight).backward();
     if (scalar_names_.empty()) nameScalars(terms);
     std::vector<double> scalars = {terms.loss.item<double>() * weight};
     for (const auto& [name, value] : terms.scalars) scalars.push_back(value.item<double>() * weight);
+    laps.end("backward");
     return scalars;
   }
 

@@ -33,6 +33,14 @@ void StepReporter::add(std::span<const std::string> scalar_names, std::span<cons
   active_seconds_ += seconds;
 }
 
+void StepReporter::addTime(std::string_view part, double seconds) {
+  const auto at = std::find_if(times_.begin(), times_.end(), [&](const auto& time) { return time.first == part; });
+  if (at == times_.end())
+    times_.emplace_back(part, seconds);
+  else
+    at->second += seconds;
+}
+
 bool StepReporter::isDue(std::int64_t step) const {
   return step % log_every_ == 0 || step == total_steps_ || step == first_step_ + 1;
 }
@@ -53,6 +61,10 @@ base::StepCompleted StepReporter::report(std::int64_t step, double lr) {
   event.seconds_per_step = seconds_per_step_;
   event.images_per_second = seconds_per_step_ > 0 ? static_cast<double>(batch_size_) / seconds_per_step_ : 0;
   event.scalars.push_back({"images_per_second", event.images_per_second});
+  for (auto& [part, seconds] : times_) {
+    event.scalars.push_back({"time/" + part, seconds / count});
+    seconds = 0;
+  }
   event.eta_seconds = static_cast<double>(total_steps_ - step) * seconds_per_step_;
   event.is_clipped = num_clipped_ > 0;
 

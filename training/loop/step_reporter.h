@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/events/training_event.h"
@@ -23,6 +25,8 @@ class StepReporter {
   /// One step is done. `scalar_names` and `values` as the objective gave them; the norm is the one before clipping.
   void add(std::span<const std::string> scalar_names, std::span<const double> values, double grad_norm,
            bool is_clipped);
+  /// `seconds` of the step under way went into `part`: reported as the scalar "time/PART", seconds a step.
+  void addTime(std::string_view part, double seconds);
   /// True when the window ends at `step` (a multiple of log_every, the first step or the last).
   bool isDue(std::int64_t step) const;
   base::StepCompleted report(std::int64_t step, double lr);
@@ -37,6 +41,7 @@ class StepReporter {
   std::int64_t first_step_, total_steps_, batch_size_, log_every_;
   std::vector<std::string> names_;
   std::vector<double> sums_;
+  std::vector<std::pair<std::string, double>> times_;
   std::int64_t num_steps_ = 0, num_clipped_ = 0;
   double max_grad_norm_ = 0;
   double window_seconds_ = 0, active_seconds_ = 0, seconds_per_step_ = 0;

@@ -7,8 +7,10 @@
 #include "core/flow/guidance.h"
 #include "core/flow/mean_flow_sampler.h"
 #include "core/flow/noise.h"
+#include "core/flow/spherical_mix.h"
 #include "core/flow/time_schedule.h"
 #include "training/run/record_sinks.h"
+#include "training/sampling/class_mix.h"
 #include "training/sampling/teacher_solver.h"
 #include "training/stages/external_weights.h"
 
@@ -26,6 +28,44 @@ base::Result<std::pair<std::string, std::int64_t>> parseCheckpoint(const std::st
     return base::Error{"'" + text + "' does not name a checkpoint; expected STAGE/checkpoints/step_N",
                        base::ErrorKind::kUsage};
   return std::pair<std::string, std::int64_t>{text.substr(0, slash), std::stoll(digits)};
+}
+
+/// What an interpolation or a truncation asks for, if it makes sense.
+base::Result<void> checkNoises(const base::SampleRequest& request, std::int64_t num_classes) {
+  const auto refuse = [](const std::string& why) { return base::Error{why, base::ErrorKind::kUsage}; };
+  if (!(request.noise_scale >= 0 && request.noise_scale <= 1))
+    return refuse("truncation " + std::to_string(request.noise_scale) + " is out of range; use 0 to 1 (1 = none)");
+  if (request.blends.empty()) return {};
+  if (request.blends.size() != request.labels.size())
+    return refuse("an interpolation needs one share a label; got " + std::to_string(request.blends.size()) + " for " +
+                  std::to_string(request.labels.size()));
+  for (const auto& blend : request.blends) {
+    if (!(blend.share >= 0 && blend.share <= 1))
+      return refuse("share " + std::to_string(blend.share) + " of an interpolation is out of range; use 0 to 1");
+    if (blend.label >= num_classes)
+      return refuse("class " + std::to_string(blend.label) +
+                    ", which an interpolation leads to, is out of range; this " + "run knows " +
+                    std::to_string(num_classes) + " classes");
+  }
+  return {};
+}
+
+/// Noises of `count` images from `begin` on, as the request mixes and shortens them: [count, C, H, W].
+torch::Tensor startNoises(const base::SampleRequest& request, std::int64_t begin, std::int64_t count,
+                          const std::vector<std::int64_t>& sizes) {
+  const auto indices = std::span(request.noise_indices).subspan(begin, count);
+  auto z = core::noise(request.seed, core::Stream::kSampleNoise, indices, sizes);
+  if (!request.blends.empty()) {
+    std::vector<torch::Tensor> others;
+    std::vector<double> shares;
+    for (std::int64_t i = begin; i < begin + count; ++i) {
+      const auto& blend = request.blends[i];
+      others.push_back(core::noise(blend.seed, core::Stream::kSampleNoise, blend.noise_index, 1, sizes));
+      shares.push_back(blend.share);
+    }
+    z = core::sphericalMix(z, torch::cat(others), torch::tensor(shares, torch::kFloat64));
+  }
+  return request.noise_scale == 1 ? z : z * request.noise_scale;
 }
 
 bool usesAutoGuidance(const base::SampleRequest& request, const base::SamplingConfig& solver) {
@@ -69,6 +109,7 @@ base::Result<void> Generator::check(const base::SampleRequest& request) const {
                            std::to_string(num_classes) + " classes: " + known + (num_classes > 12 ? ", ..." : ""),
                        base::ErrorKind::kUsage};
   }
+  if (const auto checked = checkNoises(request, num_classes); !checked) return checked;
   if (!request.checkpoint.empty()) {
     const auto parsed = parseCheckpoint(request.checkpoint);
     if (!parsed) return parsed.error();
@@ -160,12 +201,18 @@ void Generator::make(const base::SampleRequest& request, const std::function<voi
   const auto total = static_cast<std::int64_t>(request.labels.size());
   const auto field = request.use_teacher ? teacherField(request) : core::VelocityField{};
   const auto map = request.use_teacher ? core::FlowMap{} : studentMap(request);
+  const auto& network = request.use_teacher ? teacher_ : student_;
+  const auto mixed = mixedLabels(request, numLabelRows(network));
+  const ExtendedLabelTable table(network, mixed.rows);
+  const bool has_weak = request.use_teacher && usesAutoGuidance(request, solver);
+  const ExtendedLabelTable weak_table(has_weak ? weak_ : core::DiTwDDTHead{nullptr},
+                                      has_weak ? mixed.rows : std::vector<MixedLabels::Row>{});
   for (std::int64_t begin = 0; begin < total && !is_cancelled(); begin += kBatch) {
     const auto count = std::min(kBatch, total - begin);
     const auto indices = std::span(request.noise_indices).subspan(begin, count);
-    const auto z = core::noise(request.seed, core::Stream::kSampleNoise, indices, shape.sizes()).to(device_);
+    const auto z = startNoises(request, begin, count, shape.sizes()).to(device_);
     const auto y =
-        torch::tensor(std::vector<std::int64_t>(request.labels.begin() + begin, request.labels.begin() + begin + count))
+        torch::tensor(std::vector<std::int64_t>(mixed.labels.begin() + begin, mixed.labels.begin() + begin + count))
             .to(device_);
     const auto latent = request.use_teacher
                             ? solveTeacher(field, z, y, schedule, solver, request.nfe, request.seed, indices)

@@ -13,6 +13,7 @@
 #include <QWheelEvent>
 #include <cmath>
 
+#include "ui/config/choice_ticks.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -106,6 +107,12 @@ void FieldEditor::buildEditor() {
       Q_EMIT edited(text());
       Q_EMIT committed();
     });
+  } else if (doc_.type == "texts" && !doc_.choices.empty()) {
+    ticks_ = new ChoiceTicks(key(), doc_.choices);
+    connect(ticks_, &ChoiceTicks::edited, this, [this](const QString& list) {
+      Q_EMIT edited(list);
+      Q_EMIT committed();
+    });
   } else {
     line_ = new QLineEdit;
     line_->setMinimumWidth(60);
@@ -125,11 +132,13 @@ void FieldEditor::buildEditor() {
 QWidget* FieldEditor::editor() const {
   if (check_) return check_;
   if (combo_) return combo_;
+  if (ticks_) return ticks_;
   return line_;
 }
 
 QString FieldEditor::text() const {
   if (check_) return check_->isChecked() ? QStringLiteral("true") : QStringLiteral("false");
+  if (ticks_) return ticks_->text();
   return combo_ ? combo_->currentText() : line_->text();
 }
 
@@ -159,6 +168,8 @@ void FieldEditor::present(const FieldState& state) {
     check_->setText(check_->isChecked() ? tr("on") : tr("off"));
   } else if (combo_) {
     combo_->setCurrentText(state.text);
+  } else if (ticks_) {
+    ticks_->setText(state.text);
   } else if (line_->text() != state.text && !is_typing_) {
     // What is being typed stays as it is: "1e-1" may go on to be "1e-10".
     line_->setText(state.text);

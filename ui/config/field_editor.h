@@ -12,6 +12,7 @@ class QToolButton;
 
 namespace meanflow::ui {
 
+class ChoiceTicks;
 class Theme;
 
 /// What a form shows of one setting.
@@ -59,6 +60,7 @@ class FieldEditor final : public QWidget {
   QCheckBox* check_ = nullptr;
   QComboBox* combo_ = nullptr;
   QLineEdit* line_ = nullptr;
+  ChoiceTicks* ticks_ = nullptr;
   QToolButton* reset_;
   QLabel* help_;
   QLabel* problem_;

@@ -64,7 +64,7 @@ void SampleJob::start(const QString& run_folder, const SampleSettings& settings,
   if (other) settings_[1] = *other;
   if (!has_other_) grids_[1].reset();
   num_done_ = 0;
-  num_wanted_ = static_cast<int>(settings.classes.size() * settings.columns()->size()) * (has_other_ ? 2 : 1);
+  num_wanted_ = settings.numRows() * settings.numColumns() * (has_other_ ? 2 : 1);
   first_ms_ = total_ms_ = -1;
   is_busy_ = true;
   ask(0);
@@ -114,8 +114,8 @@ void SampleJob::put(int which, const base::SampleResult& result) {
   if (!result.image || result.image->empty()) return;
   const auto& image = *result.image;
   const auto& settings = settings_[which];
-  const auto columns = static_cast<int>(settings.columns()->size());
-  const auto rows = static_cast<int>(settings.classes.size());
+  const int columns = settings.numColumns();
+  const int rows = settings.numRows();
   if (!drawn_) drawn_ = std::make_shared<base::Image8>(columns * image.width, rows * image.height, 128);
   const int x0 = result.index % columns * image.width;
   const int y0 = result.index / columns * image.height;

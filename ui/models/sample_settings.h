@@ -11,7 +11,8 @@
 
 namespace meanflow::ui {
 
-/// A grid of images a person asks for: one row a class, one column a noise.
+/// A grid of images a person asks for: one row a class and one column a noise; or, on the way to another seed or class,
+/// one row a class and noise and one column a place on the way.
 struct SampleSettings {
   std::vector<std::int64_t> classes;
   QString noises = QStringLiteral("0-7");  ///< Numbers and ranges: "0, 3, 5-8".
@@ -19,6 +20,10 @@ struct SampleSettings {
   /// of the live grids and of the report.
   bool has_shared_noise = false;
   std::uint64_t seed = 0;
+  double truncation = 1;                      ///< Factor psi on the noise, 0 to 1.
+  std::optional<std::uint64_t> towards_seed;  ///< Rows go from their noise to the one of this seed, on the sphere.
+  std::optional<std::int64_t> towards_class;  ///< Rows go from their class to this one, by their label embeddings.
+  int between = 8;                            ///< Columns of an interpolation, both ends included.
   int nfe = 1;
   bool use_teacher = false;
   double guidance_scale = 1;
@@ -28,6 +33,9 @@ struct SampleSettings {
 
   /// The numbers of `noises`, or nullopt when it cannot be read or asks for more than 64 columns.
   std::optional<std::vector<std::uint64_t>> columns() const;
+  bool isInterpolation() const { return towards_seed || towards_class; }
+  int numRows() const;     ///< 0 when the noises cannot be read.
+  int numColumns() const;  ///< The same.
   /// What stands in the way, as a sentence; empty: nothing.
   QString problem() const;
   base::SampleRequest request(const QString& run_folder, std::int64_t id) const;

@@ -4,15 +4,18 @@
 #include <QDragEnterEvent>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QImage>
 #include <QLabel>
 #include <QMimeData>
 #include <QSplitter>
+#include <QUrl>
 #include <QVBoxLayout>
 #include <algorithm>
 
 #include "core/base/formats/png.h"
 #include "core/base/run/run_folder.h"
 #include "ui/panels/class_grid_controls.h"
+#include "ui/panels/drag_button.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panes/compare_pane.h"
 #include "ui/theme/theme.h"
@@ -22,6 +25,12 @@ namespace {
 
 constexpr int kSoonMs = 120;
 
+QString className(const std::vector<std::string>& names, std::int64_t label) {
+  return label >= 0 && label < static_cast<std::int64_t>(names.size())
+             ? QString::fromStdString(names[static_cast<std::size_t>(label)])
+             : QString::number(static_cast<qlonglong>(label));
+}
+
 }  // namespace
 
 ClassGridPanel::ClassGridPanel(const Theme& theme, QWidget* parent)
@@ -29,7 +38,8 @@ ClassGridPanel::ClassGridPanel(const Theme& theme, QWidget* parent)
       controls_(new ClassGridControls(theme)),
       banner_(new Banner(theme, true)),
       status_(new QLabel),
-      pane_(new ComparePane) {
+      pane_(new ComparePane),
+      drag_(new DragButton(theme, [this] { return dragData(); })) {
   setAccessibleName(tr("Class grids"));
   setAcceptDrops(true);
   auto* splitter = new QSplitter;
@@ -58,6 +68,9 @@ ClassGridPanel::ClassGridPanel(const Theme& theme, QWidget* parent)
   connect(controls_, &ClassGridControls::changed, &soon_, qOverload<>(&QTimer::start));
   connect(controls_, &ClassGridControls::makeRequested, this, &ClassGridPanel::make);
   connect(controls_, &ClassGridControls::saveRequested, this, &ClassGridPanel::askSave);
+  controls_->addButton(drag_);
+  connect(drag_, &DragButton::copied, this,
+          [this] { status_->setText(tr("The grid and a file with its settings are on the clipboard.")); });
   connect(&job_, &SampleJob::changed, this, &ClassGridPanel::present);
   connect(&job_, &SampleJob::failed, this, [this](const QString& why) {
     banner_->showMessage(why, true);
@@ -125,6 +138,11 @@ void ClassGridPanel::setSettings(const SampleSettings& settings) {
                          false);
 }
 
+void ClassGridPanel::useCheckpoints(const QString& checkpoint, const QString& compare_with) {
+  controls_->useCheckpoints(checkpoint, compare_with);
+  make();
+}
+
 void ClassGridPanel::make() {
   soon_.stop();
   if (!source_ || !job_.hasHost()) return present();
@@ -153,13 +171,31 @@ QString ClassGridPanel::captionOf(const SampleSettings& settings) const {
   QString text = settings.checkpoint.isEmpty() ? (settings.use_teacher ? tr("Teacher, newest") : tr("Student, newest"))
                                                : checkpointTitle(settings.checkpoint);
   text += (settings.nfe == 1 ? tr(", 1 step") : tr(", %1 steps").arg(settings.nfe));
+  if (settings.truncation != 1) text += tr(", truncation %1").arg(settings.truncation);
+  if (settings.towards_seed) text += tr(", seed %1 to %2").arg(settings.seed).arg(*settings.towards_seed);
+  if (settings.towards_class) text += tr(", to %1").arg(className(controls_->classes(), *settings.towards_class));
   if (settings.use_teacher && settings.guidance_scale != 1) text += tr(", guidance %1").arg(settings.guidance_scale);
   return settings.use_ema ? text : text + tr(", raw weights");
+}
+
+QStringList ClassGridPanel::rowLabels(const SampleSettings& settings) const {
+  QStringList labels;
+  const auto numbers = settings.columns().value_or(std::vector<std::uint64_t>{});
+  for (const auto label : settings.classes) {
+    const QString name = className(controls_->classes(), label);
+    if (!settings.isInterpolation() || numbers.size() == 1) {
+      labels << name;
+      continue;
+    }
+    for (const auto number : numbers) labels << tr("%1, noise %2").arg(name).arg(number);
+  }
+  return labels;
 }
 
 void ClassGridPanel::present() {
   const auto& class_names = controls_->classes();
   controls_->setCan(source_ && job_.hasHost() && !class_names.empty(), job_.grid(0) && !job_.isBusy());
+  drag_->setEnabled(job_.grid(0) && !job_.isBusy());
   if (!source_)
     pane_->setNotice(tr("No run is open"), tr("Open a run with a trained decoder and student to make images with it."));
   else if (!job_.hasHost())
@@ -176,16 +212,10 @@ void ClassGridPanel::present() {
   }
   if (job_.numWanted() > 0) {
     const auto& made = job_.settings();
-    QStringList labels;
-    for (const auto label : made.classes) {
-      labels << (label < static_cast<std::int64_t>(class_names.size())
-                     ? QString::fromStdString(class_names[static_cast<std::size_t>(label)])
-                     : QString::number(static_cast<qlonglong>(label)));
-    }
     SampleSettings other = made;
     other.checkpoint = controls_->compareWith();
-    pane_->setSides({job_.grid(0), captionOf(made)}, {job_.grid(1), captionOf(other)},
-                    static_cast<int>(made.classes.size()), static_cast<int>(made.columns()->size()), labels);
+    pane_->setSides({job_.grid(0), captionOf(made)}, {job_.grid(1), captionOf(other)}, made.numRows(),
+                    made.numColumns(), rowLabels(made));
   }
   if (job_.isBusy())
     status_->setText(tr("%1 of %2 images…").arg(job_.numDone()).arg(job_.numWanted()));
@@ -199,6 +229,22 @@ void ClassGridPanel::present() {
 base::Result<void> ClassGridPanel::savePng(const QString& path) const {
   if (!job_.grid(0)) return base::Error{tr("There is no grid to save yet.").toStdString()};
   return base::writePng(path.toStdString(), *job_.grid(0), job_.settings().toTexts(runName()));
+}
+
+std::unique_ptr<QMimeData> ClassGridPanel::dragData() {
+  const auto grid = job_.grid(0);
+  if (!grid || job_.isBusy()) return nullptr;
+  auto content = std::make_unique<QMimeData>();
+  const QString path = dragged_.filePath(QStringLiteral("%1-%2.png").arg(runName()).arg(++num_dragged_));
+  if (const auto saved = savePng(path); !saved.ok()) {
+    banner_->showMessage(
+        tr("The file to drag could not be written: %1").arg(QString::fromStdString(saved.error().message)), true);
+    return nullptr;
+  }
+  content->setUrls({QUrl::fromLocalFile(path)});
+  content->setImageData(
+      QImage(grid->pixels.data(), grid->width, grid->height, 3 * grid->width, QImage::Format_RGB888).copy());
+  return content;
 }
 
 void ClassGridPanel::askSave() {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 #include <QPointer>
+#include <QTemporaryDir>
 #include <QTimer>
 #include <QWidget>
+#include <memory>
 
 #include "ui/models/run_source.h"
 #include "ui/models/sample_job.h"
 #include "ui/models/studio_state.h"
 
 class QLabel;
+class QMimeData;
 
 namespace meanflow::ui {
 
 class Banner;
 class ClassGridControls;
 class ComparePane;
+class DragButton;
 class Theme;
 
 /// Images on request, of the run on show: classes, noises, steps and weights of a person's choice, made by the training
@@ -29,10 +33,14 @@ class ClassGridPanel final : public QWidget {
   void setSource(RunSource* source);
   ClassGridControls& controls() { return *controls_; }
   void setSettings(const SampleSettings& settings);
+  /// Draws from one checkpoint, and with a second one beside it under the wipe, everything else as it is.
+  void useCheckpoints(const QString& checkpoint, const QString& compare_with);
   SampleJob& job() { return job_; }
   ComparePane& pane() { return *pane_; }
   /// The grid with all that made it in its texts.
   base::Result<void> savePng(const QString& path) const;
+  /// What is dragged out or copied: the picture, and a file with its settings inside. Null without a grid.
+  std::unique_ptr<QMimeData> dragData();
   /// Takes up the settings inside a PNG that savePng() or `meanflow sample` wrote.
   bool restoreFrom(const QString& path);
 
@@ -48,6 +56,7 @@ class ClassGridPanel final : public QWidget {
   void lookForCheckpoints();
   void present();
   QString captionOf(const SampleSettings& settings) const;
+  QStringList rowLabels(const SampleSettings& settings) const;
   QString runName() const;
 
   QPointer<RunSource> source_;
@@ -58,6 +67,9 @@ class ClassGridPanel final : public QWidget {
   Banner* banner_;
   QLabel* status_;
   ComparePane* pane_;
+  DragButton* drag_;
+  QTemporaryDir dragged_;  ///< Files that were dragged out; whoever took one may read it until the window closes.
+  int num_dragged_ = 0;
   Background background_;
 };
 

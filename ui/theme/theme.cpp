@@ -9,10 +9,11 @@
 #include <QPalette>
 #include <QPointer>
 #include <QStyle>
-#include <QStyleFactory>
 #include <QStyleHints>
 #include <QSvgRenderer>
 #include <QWindow>
+
+#include "ui/theme/studio_style.h"
 
 static void initIconResources() {
   Q_INIT_RESOURCE(studio_icons);
@@ -231,7 +232,7 @@ QByteArray readIcon(const QString& name) {
 
 Theme::Theme(QApplication& app) : app_(app) {
   initIconResources();
-  app_.setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+  app_.setStyle(new StudioStyle);
   app_.installEventFilter(this);
   setChoice(ThemeChoice::kSystem);
 }

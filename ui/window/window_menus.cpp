@@ -124,7 +124,8 @@ void WindowMenus::buildView(QMenu* menu, const std::vector<QDockWidget*>& docks)
   for (std::size_t i = 0; i < docks.size(); ++i) {
     auto* action = docks[i]->toggleViewAction();
     action->setObjectName(QStringLiteral("panel_") + docks[i]->objectName());
-    action->setShortcut(QKeySequence(i < 9 ? QStringLiteral("Alt+%1").arg(i + 1) : QStringLiteral("Alt+0")));
+    action->setShortcut(
+        QKeySequence(i < 10 ? QStringLiteral("Alt+%1").arg((i + 1) % 10) : QStringLiteral("Alt+Shift+%1").arg(i - 9)));
     panels->addAction(action);
   }
   reset_layout =

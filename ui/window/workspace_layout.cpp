@@ -12,7 +12,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kLayoutVersion = 2;
+constexpr int kLayoutVersion = 3;
 constexpr int kPipelineWidth = 300;
 const QString kPerspectiveKey = QStringLiteral("perspective");
 
@@ -115,9 +115,10 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "samples", Qt::Horizontal);
       split("samples", "curves", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
-      stack("samples", {"trajectory", "cmt", "class_grids", "config"});
+      stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints"});
+      stack("log", {"system"});
       stack("pipeline", {"runs"});
-      show({"pipeline", "samples", "curves", "log", "trajectory", "cmt", "runs"});
+      show({"pipeline", "samples", "curves", "log", "system", "trajectory", "cmt", "runs"});
       widths("samples", "curves", 48);
       workspace_->resizeDocks({find(QStringLiteral("curves")), find(QStringLiteral("log"))},
                               {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
@@ -126,32 +127,34 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "curves", Qt::Horizontal);
       split("curves", "cmt", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
-      stack("cmt", {"samples", "trajectory", "class_grids", "config"});
+      stack("cmt", {"samples", "trajectory", "class_grids", "config", "checkpoints"});
+      stack("log", {"system"});
       stack("pipeline", {"runs"});
-      show({"pipeline", "curves", "cmt", "log"});
+      show({"pipeline", "curves", "cmt", "log", "system"});
       widths("curves", "cmt", 60);
       break;
     case Perspective::kSample:
       split("pipeline", "class_grids", Qt::Horizontal);
       split("class_grids", "samples", Qt::Horizontal);
-      stack("samples", {"trajectory", "cmt", "curves", "log", "config"});
+      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system"});
       stack("pipeline", {"runs"});
-      show({"pipeline", "class_grids", "samples", "trajectory", "runs"});
+      show({"pipeline", "class_grids", "samples", "trajectory", "checkpoints", "runs"});
       widths("class_grids", "samples", 66);
       break;
     case Perspective::kEvaluate:
       split("runs", "curves", Qt::Horizontal);
       split("curves", "samples", Qt::Horizontal);
       stack("samples", {"class_grids", "trajectory", "cmt"});
-      stack("curves", {"log", "config"});
+      split("curves", "checkpoints", Qt::Vertical);
+      stack("curves", {"log", "config", "system"});
       stack("runs", {"pipeline"});
-      show({"runs", "curves", "samples", "class_grids", "pipeline"});
+      show({"runs", "curves", "checkpoints", "samples", "class_grids", "pipeline"});
       workspace_->resizeDocks(
           {find(QStringLiteral("runs")), find(QStringLiteral("curves")), find(QStringLiteral("samples"))},
           {kPipelineWidth, rest / 2, rest / 2}, Qt::Horizontal);
       break;
   }
-  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids"}) {
+  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log"}) {
     const bool leads =
         perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
     auto* dock = find(QLatin1String(front));

@@ -11,6 +11,7 @@
 #include "core/base/events/command.h"
 #include "core/base/events/event_sink.h"
 #include "core/base/result.h"
+#include "core/base/run/checkpoint_export.h"
 #include "core/base/run/checkpoint_finding.h"
 #include "core/base/run/cost_estimate.h"
 #include "core/base/run/preflight_report.h"
@@ -25,6 +26,13 @@ struct RunRequest {
   bool start_paused = false;
 };
 
+/// Where an image is on the way from its own noise and class to others.
+struct SampleBlend {
+  double share = 0;                         ///< 0 = its own, 1 = the other ones.
+  std::uint64_t seed = 0, noise_index = 0;  ///< The other noise; the way between the two is on the sphere.
+  std::int64_t label = -1;  ///< The other class, by straight mixture of the label embeddings; -1 = none.
+};
+
 /// Images to make from a run's newest weights (or those of one checkpoint).
 struct SampleRequest {
   std::int64_t id = 0;  ///< A newer request with another id cancels this one.
@@ -33,7 +41,10 @@ struct SampleRequest {
   std::vector<std::int64_t> labels;  ///< One image each.
   std::vector<std::uint64_t> noise_indices;  ///< Same length: the noise of image k is (seed, noise_indices[k]).
   std::uint64_t seed = 0;
-  int nfe = 1;  ///< Network evaluations of the student; solver steps of the teacher.
+  /// Truncation psi in [0, 1]: the noise is multiplied by it. 1 = as in training; less gives tamer, more alike images.
+  double noise_scale = 1;
+  std::vector<SampleBlend> blends;  ///< Empty, or one an image.
+  int nfe = 1;                      ///< Network evaluations of the student; solver steps of the teacher.
   bool use_teacher = false;
   double guidance_scale = 1;                      ///< Teacher only.
   double guidance_t_min = 0, guidance_t_max = 1;  ///< Times at which it is guided.
@@ -82,6 +93,12 @@ class TrainingHost {
   virtual Result<void> startPreflight(const PreflightRequest& request,
                                       std::function<void(const PreflightNews&)> deliver);
   virtual void cancelPreflight() {}  ///< The report still comes, with what was measured.
+  /// Writes a checkpoint for other programs, on a thread of its own; one at a time. A host that cannot says so.
+  virtual void exportCheckpoint(const ExportOrder&, std::function<void(const ExportOutcome&)> done) {
+    ExportOutcome outcome;
+    outcome.error = "this training library cannot export checkpoints";
+    done(outcome);
+  }
 };
 
 /// Symbol exported by the training library (libstudio_training_host.so).

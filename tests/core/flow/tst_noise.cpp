@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/flow/noise.h"
+#include "core/flow/spherical_mix.h"
 #include "core/objectives/draws.h"
 #include "tests/support/studio_test.h"
 
@@ -21,6 +22,34 @@ class TestNoise : public QObject {
              Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
     QVERIFY((philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
              Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  }
+
+  void theWayBetweenTwoNoisesStaysOnTheSphere() {
+    const auto a = noise(7, Stream::kSampleNoise, 0, 1, {8, 16, 16});
+    const auto b = noise(8, Stream::kSampleNoise, 0, 1, {8, 16, 16});
+    const auto shares = torch::tensor({0.0, 0.25, 0.5, 0.75, 1.0}, torch::kFloat64);
+    const auto way = sphericalMix(a.expand({5, 8, 16, 16}), b.expand({5, 8, 16, 16}), shares);
+    QVERIFY(torch::equal(way[0], a[0]));
+    QVERIFY(torch::equal(way[4], b[0]));
+    const auto norms = way.flatten(1).norm(2, 1);
+    const double low = std::min(norms[0].item<double>(), norms[4].item<double>());
+    const double high = std::max(norms[0].item<double>(), norms[4].item<double>());
+    for (int k = 1; k < 4; ++k) {
+      QVERIFY(norms[k].item<double>() > 0.98 * low);
+      QVERIFY(norms[k].item<double>() < 1.02 * high);
+    }
+    // The angle from the start grows evenly.
+    const auto angle = [&](int i, int j) {
+      const auto cosine = (way[i] * way[j]).sum() / (way[i].norm() * way[j].norm());
+      return std::acos(cosine.item<double>());
+    };
+    QVERIFY(std::abs(angle(0, 1) - angle(0, 4) / 4) < 0.01);
+    // On a circle the points are known: half way from (1, 0) to (0, 1).
+    const auto half = sphericalMix(torch::tensor({{1.0, 0.0}}), torch::tensor({{0.0, 1.0}}), torch::tensor({0.5}));
+    QVERIFY(torch::allclose(half, torch::full({1, 2}, std::sqrt(0.5), torch::kFloat64).to(half.scalar_type())));
+    // Equal ends: no angle to divide by.
+    QVERIFY(torch::allclose(sphericalMix(a, a, torch::tensor({0.3})), a));
+    QVERIFY_THROWS_EXCEPTION(c10::Error, sphericalMix(a, b, torch::tensor({0.3, 0.4})));
   }
 
   void isBitIdenticalWhateverTheBatch() {

@@ -241,6 +241,28 @@ class TestStepLoop : public QObject {
     QVERIFY(last && last->step == kSteps && last->wall_seconds > 0);
   }
 
+  void theTimeOfAStepIsSplitIntoItsParts() {
+    const auto outcome = train(run("a"), {});
+    int num_reports = 0;
+    for (const auto& event : outcome.events) {
+      const auto* step = std::get_if<base::StepCompleted>(&event);
+      if (!step) continue;
+      std::map<std::string, double> parts;
+      for (const auto& scalar : step->scalars)
+        if (scalar.name.starts_with("time/")) parts[scalar.name] = scalar.value;
+      QCOMPARE(parts.size(), std::size_t(4));
+      double sum = 0;
+      for (const char* name : {"time/forward", "time/backward", "time/reduce", "time/optimizer"}) {
+        QVERIFY2(parts.contains(name), name);
+        QVERIFY2(parts[name] > 0, name);
+        sum += parts[name];
+      }
+      // The first report is of one step: its parts are not longer than the whole.
+      if (++num_reports == 1) QVERIFY(sum <= step->seconds_per_step);
+    }
+    QCOMPARE(num_reports, kSteps);
+  }
+
   void theRateFollowsTheSchedule() {
     const Setup setup;
     const auto outcome = train(run("a"), setup);

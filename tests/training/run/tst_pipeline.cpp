@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/base/config/config_io.h"
 #include "core/base/events/event_log.h"
 #include "core/base/formats/png.h"
 #include "core/base/run/atomic_file.h"
@@ -18,6 +19,7 @@
 #include "tests/support/studio_test.h"
 #include "tests/training/run/tiny_preset.h"
 #include "training/run/training_run.h"
+#include "training/sampling/class_mix.h"
 #include "training/sampling/generator.h"
 
 using namespace meanflow;
@@ -418,6 +420,70 @@ class TestPipeline : public QObject {
         });
       }
     }
+  }
+
+  void anInterpolationEndsAtBothEndsAndLeavesTheNetworkAsItWas() {
+    auto generator = training::Generator::open(folder("whole"), torch::kCPU).value();
+    for (const bool use_teacher : {false, true}) {
+      const auto made = [&](std::vector<std::int64_t> labels, std::uint64_t seed, std::vector<base::SampleBlend> blends,
+                            double noise_scale = 1) {
+        base::SampleRequest request;
+        request.labels = std::move(labels);
+        request.noise_indices.assign(request.labels.size(), 1);
+        request.seed = seed;
+        request.blends = std::move(blends);
+        request.noise_scale = noise_scale;
+        request.nfe = 2;
+        request.use_teacher = use_teacher;
+        request.guidance_scale = 2;
+        const auto checked = generator->check(request);
+        if (!checked) throw std::runtime_error(checked.error().message);
+        std::vector<base::Image8> images;
+        generator->make(request, [&](int, const base::Image8& image) { images.push_back(image); });
+        return images;
+      };
+      const auto nearly = [](const base::Image8& a, const base::Image8& b) {
+        for (std::size_t i = 0; i < a.pixels.size(); ++i)
+          if (std::abs(int(a.pixels[i]) - int(b.pixels[i])) > 1) return false;
+        return true;
+      };
+      const auto from = made({0}, 11, {})[0], to = made({2}, 9, {})[0];
+      const auto way = made({0, 0, 0}, 11, {{0, 9, 1, 2}, {0.5, 9, 1, 2}, {1, 9, 1, 2}});
+      QVERIFY(nearly(way[0], from));
+      QVERIFY(nearly(way[2], to));
+      QVERIFY(!nearly(way[1], from) && !nearly(way[1], to));
+      // Between classes alone, and between seeds alone, the middle is another one.
+      const auto classes = made({0}, 11, {{0.5, 11, 1, 2}})[0], seeds = made({0}, 11, {{0.5, 9, 1, -1}})[0];
+      QVERIFY(classes != seeds);
+      QVERIFY(!nearly(classes, way[1]));
+      QVERIFY(nearly(made({0}, 11, {})[0], from));
+      QVERIFY(!nearly(made({0}, 11, {}, 0.4)[0], from));
+      QVERIFY(nearly(made({0}, 11, {}, 0)[0], made({0}, 12, {}, 0)[0]));  // nothing of the noise is left
+      QVERIFY_THROWS_EXCEPTION(std::runtime_error, made({0}, 11, {}, 1.5));
+      QVERIFY_THROWS_EXCEPTION(std::runtime_error, made({0}, 11, {{2, 9, 1, 2}}));
+      QVERIFY_THROWS_EXCEPTION(std::runtime_error, made({0}, 11, {{0.5, 9, 1, 99}}));
+      QVERIFY_THROWS_EXCEPTION(std::runtime_error, made({0, 1}, 11, {{0.5, 9, 1, 2}}));
+    }
+  }
+
+  void aClassHalfWayHasTheMeanOfBothEmbeddings() {
+    auto network = training::makeTeacher(base::loadConfig(folder("whole") + "/config.yaml").value(), 3);
+    const auto rows = training::numLabelRows(network);
+    base::SampleRequest request;
+    request.labels = {0, 1, 2, 0};
+    request.blends = {{0.5, 0, 0, 2}, {0, 0, 0, 2}, {0.5, 0, 0, 2}, {1, 0, 0, 1}};
+    const auto mixed = training::mixedLabels(request, rows);
+    QCOMPARE(mixed.labels, (std::vector<std::int64_t>{rows, 1, 2, 1}));  // ends, and a class on its way to itself
+    QCOMPARE(mixed.rows.size(), std::size_t(1));
+    const auto& table = network->y_embedder->embedding_table->weight;
+    const auto before = table.clone();
+    {
+      const training::ExtendedLabelTable extended(network, mixed.rows);
+      QCOMPARE(table.size(0), rows + 1);
+      QVERIFY(torch::allclose(table[rows], 0.5 * (before[0] + before[2])));
+      QVERIFY(torch::equal(network->y_embedder(torch::tensor({1})), before.narrow(0, 1, 1)));
+    }
+    QVERIFY(torch::equal(table, before));
   }
 
   void theSolverOfTheRequestIsTheOneThatRuns() {
