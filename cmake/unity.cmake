@@ -1,7 +1,7 @@
 # Several sources of one folder compiled as one. SPDX-License-Identifier: Apache-2.0
 #
 # g++ instantiates what torch/torch.h leaves pending at the end of every translation unit, precompiled header or not: 12
-# seconds a file, whatever the file does. Sources that share a unit share that cost. Names in anonymous namespaces of one
+# seconds a file, whatever the file does; Qt's headers take 3 to 5. Sources that share a unit share that cost. Names in anonymous namespaces of one
 # folder must therefore differ (or the file sets SKIP_UNITY_BUILD_INCLUSION). Off in the preset dev, where one file is
 # edited at a time.
 option(STUDIO_UNITY "Compile the sources of a folder together" ON)

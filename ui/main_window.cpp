@@ -15,7 +15,6 @@
 #include <QProgressDialog>
 #include <QPushButton>
 #include <QSettings>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QStatusBar>
 #include <QVBoxLayout>
@@ -26,9 +25,6 @@
 #include "ui/config/new_run_checks.h"
 #include "ui/models/live_run_source.h"
 #include "ui/models/recorded_run_source.h"
-#include "ui/models/system_monitor.h"
-#include "ui/panels/checkpoints_panel.h"
-#include "ui/panels/class_grid_panel.h"
 #include "ui/panels/curves_panel.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panels/extend_dialog.h"
@@ -37,14 +33,10 @@
 #include "ui/panels/queue_panel.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
-#include "ui/panels/system_panel.h"
 #include "ui/panels/welcome_page.h"
-#include "ui/panes/cmt_matrix_pane.h"
-#include "ui/panes/sample_grid_pane.h"
-#include "ui/panes/trajectory_pane.h"
 #include "ui/theme/theme.h"
-#include "ui/viewer_panes.h"
 #include "ui/window/command_palette.h"
+#include "ui/window/panel_set.h"
 #include "ui/window/run_desk.h"
 #include "ui/window/status_line.h"
 #include "ui/window/window_menus.h"
@@ -73,16 +65,8 @@ MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory fa
       pages_(new QStackedWidget),
       welcome_(new WelcomePage(theme, catalog_, recent_)),
       timeline_(new StepTimeline(theme)),
-      pipeline_(new PipelinePanel(theme, controller_)),
-      config_(new ConfigPanel(theme, controller_)),
-      curves_(new CurvesPanel(theme)),
-      log_(new LogPanel(theme)),
-      runs_(new RunsPanel(theme, catalog_, recent_, false)),
-      queue_panel_(new QueuePanel(theme, desk_.queue())),
-      viewers_(new ViewerPanes(*timeline_, this)),
-      class_grids_(new ClassGridPanel(theme)),
-      checkpoints_(new CheckpointsPanel(theme)),
-      system_(new SystemPanel(theme, *new SystemMonitor(SystemMonitor::machineProbe(), this))),
+      panels_(new PanelSet(theme, controller_, catalog_, recent_, desk_.queue(), *timeline_, *layout_, this)),
+      config_(panels_->config),
       status_(new StatusLine(statusBar(), this)) {
   setWindowIcon(Theme::applicationIcon());
   setAcceptDrops(true);
@@ -98,7 +82,6 @@ MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory fa
   setCentralWidget(central);
   timeline_->hide();
 
-  buildDocks();
   menus_ = new WindowMenus(*menuBar(), theme_, config_->draft().undoStack(), layout_->docks(), this);
   palette_ = new CommandPalette(theme_, settings_, this);
   connectMenus();
@@ -120,41 +103,10 @@ MainWindow::~MainWindow() {
   if (loader_.joinable()) loader_.join();
   is_closing_ = true;
   controller_.setHost(nullptr);
-  class_grids_->setHost(nullptr);
-  estimate_.setHost(nullptr);
-  config_->setHost(nullptr);
-  checkpoints_->setHost(nullptr);
+  panels_->setHost(nullptr);
   desk_.setHost(nullptr, {});
   host_.reset();  // stops a run that is still live and joins its threads; the source's queue outlives them
   setSource(nullptr);
-}
-
-void MainWindow::buildDocks() {
-  layout_->addDock(QStringLiteral("pipeline"), tr("Pipeline"), pipeline_,
-                   tr("The stages of the run and the buttons that steer it"));
-  layout_->addDock(QStringLiteral("config"), tr("Configuration"), config_,
-                   tr("The settings of a new run, or of the run on show as they were in force at the cursor"));
-  layout_->addDock(QStringLiteral("curves"), tr("Curves"), curves_, tr("Loss, gradient norm and any other scalar"));
-  layout_->addDock(QStringLiteral("samples"), tr("Samples"), viewers_->samples(),
-                   tr("Samples of every class on the same noise, at every step saved"));
-  layout_->addDock(QStringLiteral("class_grids"), tr("Class grids"), class_grids_,
-                   tr("Images on request: classes, seeds, steps and weights of your choice"));
-  layout_->addDock(QStringLiteral("trajectory"), tr("Trajectory"), viewers_->trajectory(),
-                   tr("The teacher's path from noise to image, and the student's jumps"));
-  layout_->addDock(QStringLiteral("cmt"), tr("CMT errors"), viewers_->cmtMatrix(),
-                   tr("Where over (t_i, t_j) the student's jumps miss the teacher's path"));
-  layout_->addDock(QStringLiteral("log"), tr("Log"), log_, tr("What the run says"));
-  auto* runs = new QSplitter(Qt::Vertical);
-  runs->addWidget(runs_);
-  runs->addWidget(queue_panel_);
-  runs->setStretchFactor(0, 3);
-  runs->setStretchFactor(1, 2);
-  runs->setChildrenCollapsible(false);
-  layout_->addDock(QStringLiteral("runs"), tr("Runs"), runs, tr("Your runs with their notes, and the queue"));
-  layout_->addDock(QStringLiteral("checkpoints"), tr("Checkpoints"), checkpoints_,
-                   tr("What the run has saved: sizes, values, scores; make images, compare, export, delete"));
-  layout_->addDock(QStringLiteral("system"), tr("System"), system_,
-                   tr("Processor, memory, disk and GPUs, and the speed of the run"));
 }
 
 void MainWindow::connectMenus() {
@@ -169,7 +121,7 @@ void MainWindow::connectMenus() {
     config_->askImport();
   });
   on(menus_->export_config, [this] { config_->askSaveAs(); });
-  on(menus_->export_curves, [this] { curves_->askExport(); });
+  on(menus_->export_curves, [this] { panels_->curves->askExport(); });
   on(menus_->find_setting, [this] {
     if (pages_->currentWidget() == welcome_) openNewRun();
     layout_->bringUp(QStringLiteral("config"));
@@ -177,7 +129,7 @@ void MainWindow::connectMenus() {
   });
   on(menus_->filter_log, [this] {
     layout_->bringUp(QStringLiteral("log"));
-    log_->focusFilter();
+    panels_->log->focusFilter();
   });
   on(menus_->start, [this] { startOrContinue(); });
   on(menus_->pause, [this] {
@@ -188,7 +140,7 @@ void MainWindow::connectMenus() {
   });
   connect(menus_->save, &QAction::triggered, &controller_, &RunController::saveNow);
   connect(menus_->stop, &QAction::triggered, &controller_, &RunController::stopAndSave);
-  connect(menus_->discard, &QAction::triggered, pipeline_, &PipelinePanel::askDiscard);
+  connect(menus_->discard, &QAction::triggered, panels_->pipeline, &PipelinePanel::askDiscard);
   on(menus_->start_config, [this] {
     openNewRun();
     config_->startNewRun();
@@ -239,29 +191,20 @@ void MainWindow::connectPanels() {
   connect(welcome_, &WelcomePage::demoRequested, this, &MainWindow::startDemo);
   connect(welcome_, &WelcomePage::openFolderRequested, this, &MainWindow::askOpenFolder);
   connect(welcome_, &WelcomePage::openRequested, this, &MainWindow::openFolder);
-  connect(runs_, &RunsPanel::openRequested, this, &MainWindow::openFolder);
-  connect(runs_, &RunsPanel::extendRequested, this, &MainWindow::askExtend);
-  connect(runs_, &RunsPanel::duplicateRequested, this, [this](const QString& folder) {
+  connect(panels_->runs, &RunsPanel::openRequested, this, &MainWindow::openFolder);
+  connect(panels_->runs, &RunsPanel::extendRequested, this, &MainWindow::askExtend);
+  connect(panels_->runs, &RunsPanel::duplicateRequested, this, [this](const QString& folder) {
     openNewRun();
     config_->duplicate(folder, QFileInfo(folder).fileName());
   });
-  connect(runs_, &RunsPanel::overlayChanged, curves_, &CurvesPanel::setOverlays);
-  connect(queue_panel_, &QueuePanel::openRequested, this, &MainWindow::openFolder);
-  connect(queue_panel_, &QueuePanel::duplicateRequested, this, [this](const QString& config, const QString& name) {
+  connect(panels_->queue, &QueuePanel::openRequested, this, &MainWindow::openFolder);
+  connect(panels_->queue, &QueuePanel::duplicateRequested, this, [this](const QString& config, const QString& name) {
     openNewRun();
     config_->duplicate(config, name);
   });
-  connect(checkpoints_, &CheckpointsPanel::sampleRequested, this, [this](const QString& path) {
-    layout_->bringUp(QStringLiteral("class_grids"));
-    class_grids_->useCheckpoints(path, {});
-  });
-  connect(checkpoints_, &CheckpointsPanel::compareRequested, this, [this](const QString& first, const QString& second) {
-    layout_->bringUp(QStringLiteral("class_grids"));
-    class_grids_->useCheckpoints(first, second);
-  });
   connect(&desk_.queue(), &RunQueue::failed, this, [this](const QString& why) { say(why, true); });
   connect(&catalog_, &RunCatalog::failed, this, [this](const QString& why) { say(why, true); });
-  connect(pipeline_, &PipelinePanel::startRequested, this, &MainWindow::startOrContinue);
+  connect(panels_->pipeline, &PipelinePanel::startRequested, this, &MainWindow::startOrContinue);
   connect(config_, &ConfigPanel::startRequested, this, [this](const NewRun& run) {
     if (const QString why = desk_.startNew(run); !why.isEmpty()) config_->showRefusal(why);
   });
@@ -278,23 +221,6 @@ void MainWindow::connectPanels() {
   });
   const auto* preflight = &config_->checks().preflight();
   connect(preflight, &PreflightJob::changed, &desk_, [this, preflight] { desk_.setPreflight(preflight->isGoing()); });
-  connect(&config_->runSettings(), &RunSettings::changed, this, [this] {
-    const auto& settings = config_->runSettings();
-    curves_->setImagesAnEpoch(settings.isKnown() ? static_cast<double>(settings.newest().data.num_images) : 0);
-    pipeline_->setConfig(settings.isKnown() ? settings.newest() : base::RunConfig{});
-    if (settings.isKnown() && source_) estimate_.setRun(settings.newest(), source_->summary().device);
-  });
-  connect(&estimate_, &RunEstimate::arrived, curves_, &CurvesPanel::setEstimate);
-  connect(curves_, &CurvesPanel::stepPicked, timeline_, &StepTimeline::setCursor);
-  connect(timeline_, &StepTimeline::cursorMoved, curves_, &CurvesPanel::showStep);
-  connect(timeline_, &StepTimeline::cursorMoved, config_, &ConfigPanel::showStep);
-  connect(timeline_, &StepTimeline::cursorMoved, this, [this](const QString& stage, qint64 step, bool is_live) {
-    if (is_live) {
-      if (!log_->isFollowing()) log_->setFollowing(true);
-    } else {
-      log_->showStep({stage.toStdString(), step});
-    }
-  });
   connect(&controller_, &RunController::actionsChanged, this, &MainWindow::refreshActions);
   connect(&controller_, &RunController::refused, this, [this](const QString& sentence) { say(sentence, true); });
 }
@@ -375,10 +301,7 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
   training_problem_ = host ? QString() : (error.isEmpty() ? tr("The training library could not be opened.") : error);
   controller_.setHost(host);
   desk_.setHost(host, training_problem_);
-  class_grids_->setHost(host);
-  estimate_.setHost(host);
-  config_->setHost(host);
-  checkpoints_->setHost(host);
+  panels_->setHost(host);
   welcome_->setTrainingProblem(training_problem_, false);
   config_->setTrainingProblem(training_problem_);
   refreshActions();
@@ -397,20 +320,12 @@ void MainWindow::showWorkspace() {
 }
 
 void MainWindow::setSource(std::unique_ptr<RunSource> source) {
-  estimate_.clear();
-  pipeline_->setSource(source.get());
-  config_->setSource(source.get());
-  curves_->setSource(source.get());
-  log_->setSource(source.get());
-  viewers_->setSource(source.get());
-  class_grids_->setSource(source.get());
-  checkpoints_->setSource(source.get());
-  system_->setSource(source.get());
+  panels_->setSource(source.get());
   controller_.setSource(source.get());
   desk_.setSource(source.get());
   timeline_->setSource(source.get());  // after its readers: it tells them where the cursor is
   source_ = std::move(source);
-  runs_->setOpenFolder(source_ ? source_->folder() : QString());
+  panels_->runs->setOpenFolder(source_ ? source_->folder() : QString());
   timeline_->setVisible(source_ != nullptr);
   if (source_) {
     connect(source_.get(), &RunSource::changed, this, &MainWindow::onSourceChanged);

@@ -9,7 +9,6 @@
 #include "ui/models/recent_runs.h"
 #include "ui/models/run_catalog.h"
 #include "ui/models/run_controller.h"
-#include "ui/models/run_estimate.h"
 #include "ui/models/run_source.h"
 #include "ui/window/run_desk.h"
 #include "ui/window/workspace_layout.h"
@@ -20,20 +19,12 @@ class QStackedWidget;
 namespace meanflow::ui {
 
 class Banner;
-class CheckpointsPanel;
-class ClassGridPanel;
 class CommandPalette;
 class ConfigPanel;
-class CurvesPanel;
-class LogPanel;
-class PipelinePanel;
-class QueuePanel;
-class RunsPanel;
+class PanelSet;
 class StatusLine;
 class StepTimeline;
-class SystemPanel;
 class Theme;
-class ViewerPanes;
 class WelcomePage;
 class WindowMenus;
 
@@ -42,8 +33,8 @@ class WindowMenus;
 using TrainingHostFactory = std::function<base::TrainingHost*(QString* error)>;
 
 /// The studio's window: a welcome page, or docked panels around one run. Everything a run says comes through a
-/// RunSource, everything it is told goes through the RunController, and runs are started at the RunDesk. Menus,
-/// layout, palette and status line are collaborators in ui/window.
+/// RunSource, everything it is told goes through the RunController, and runs are started at the RunDesk. Panels,
+/// menus, layout, palette and status line are collaborators in ui/window.
 class MainWindow final : public QMainWindow {
   Q_OBJECT
  public:
@@ -88,7 +79,6 @@ class MainWindow final : public QMainWindow {
   void dropEvent(QDropEvent* event) override;
 
  private:
-  void buildDocks();
   void connectMenus();
   void connectPanels();
   void fillPalette();
@@ -115,7 +105,6 @@ class MainWindow final : public QMainWindow {
   RunCatalog catalog_;
   RunDesk desk_;
   RunController controller_;
-  RunEstimate estimate_;
   std::unique_ptr<RunSource> source_;
 
   WorkspaceLayout* layout_;
@@ -123,16 +112,8 @@ class MainWindow final : public QMainWindow {
   QStackedWidget* pages_;
   WelcomePage* welcome_;
   StepTimeline* timeline_;
-  PipelinePanel* pipeline_;
+  PanelSet* panels_;
   ConfigPanel* config_;
-  CurvesPanel* curves_;
-  LogPanel* log_;
-  RunsPanel* runs_;
-  QueuePanel* queue_panel_;
-  ViewerPanes* viewers_;
-  ClassGridPanel* class_grids_;
-  CheckpointsPanel* checkpoints_;
-  SystemPanel* system_;
   StatusLine* status_;
   WindowMenus* menus_ = nullptr;
   CommandPalette* palette_ = nullptr;

@@ -8,7 +8,7 @@
 namespace meanflow::ui {
 namespace {
 
-QString say(const char* text) { return QCoreApplication::translate("LogStore", text); }
+QString inLog(const char* text) { return QCoreApplication::translate("LogStore", text); }
 
 struct InWords {
   LogLevel level = LogLevel::kInfo;
@@ -22,31 +22,31 @@ struct InWords {
                                                         : LogLevel::kInfo;
   }
   void operator()(const base::RunStarted& e) {
-    text = (e.is_resumed ? say("Run %1 continues on %2 with %3 workers, seed %4")
-                         : say("Run %1 starts on %2 with %3 workers, seed %4"))
+    text = (e.is_resumed ? inLog("Run %1 continues on %2 with %3 workers, seed %4")
+                         : inLog("Run %1 starts on %2 with %3 workers, seed %4"))
                .arg(QString::fromStdString(e.run_name), QString::fromStdString(e.device))
                .arg(e.num_workers)
                .arg(e.seed);
   }
   void operator()(const base::StateChanged& e) {
     level = LogLevel::kDebug;
-    text = say("State: %1").arg(runStateText(e.state));
+    text = inLog("State: %1").arg(runStateText(e.state));
   }
   void operator()(const base::StageStarted& e) {
-    text = say("%1 starts at step %2 of %3, %4 parameters")
+    text = inLog("%1 starts at step %2 of %3, %4 parameters")
                .arg(stageTitle(e.stage), formatCount(e.step), formatCount(e.total_steps),
                     formatShort(static_cast<double>(e.num_parameters)));
   }
   void operator()(const base::StageFinished& e) {
-    text = say("%1 finished: %2 steps in %3")
+    text = inLog("%1 finished: %2 steps in %3")
                .arg(stageTitle(e.stage), formatCount(e.step), formatDuration(e.wall_seconds));
   }
   void operator()(const base::CheckpointSaved& e) {
-    text = say("Checkpoint saved: %1 (%2)").arg(QString::fromStdString(e.path), formatBytes(e.bytes));
+    text = inLog("Checkpoint saved: %1 (%2)").arg(QString::fromStdString(e.path), formatBytes(e.bytes));
   }
   void operator()(const base::SettingChanged& e) {
     level = LogLevel::kWarning;
-    text = say("%1 changed from %2 to %3 at step %4")
+    text = inLog("%1 changed from %2 to %3 at step %4")
                .arg(QString::fromStdString(e.key), QString::fromStdString(e.old_value),
                     QString::fromStdString(e.new_value), formatCount(e.step));
   }
@@ -54,13 +54,13 @@ struct InWords {
     QStringList parts;
     for (const auto& metric : e.metrics)
       parts << QString::fromStdString(metric.name) + u' ' + formatNumber(metric.value);
-    text = say("Measured: %1").arg(parts.join(QStringLiteral(", ")));
+    text = inLog("Measured: %1").arg(parts.join(QStringLiteral(", ")));
   }
   void operator()(const base::RunFailed& e) {
     level = LogLevel::kError;
     text = QString::fromStdString(e.what);
   }
-  void operator()(const base::RunFinished& e) { text = say("Run ended: %1").arg(QString::fromStdString(e.outcome)); }
+  void operator()(const base::RunFinished& e) { text = inLog("Run ended: %1").arg(QString::fromStdString(e.outcome)); }
   template <class Other>
   void operator()(const Other&) {}
 };

@@ -11,11 +11,6 @@
 #include "ui/panes/texture_cache.h"
 
 namespace meanflow::ui {
-namespace {
-constexpr double kMaxZoom = 64;
-constexpr double kWheelFactor = 1.25;
-}  // namespace
-
 ComparePane::ComparePane(QWidget* parent) : ImGuiWidget(parent) {
   setAccessibleName(tr("Class grids"));
   setAccessibleDescription(tr("Images made on request, one row a class. None yet."));

@@ -13,9 +13,6 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr double kMaxZoom = 64;
-constexpr double kWheelFactor = 1.25;
-
 QString compareText(SampleGridPane::Compare compare) {
   switch (compare) {
     case SampleGridPane::Compare::kSideBySide:

@@ -6,6 +6,9 @@
 
 namespace meanflow::ui {
 
+inline constexpr double kMaxZoom = 64;        ///< Widget pixels per image pixel.
+inline constexpr double kWheelFactor = 1.25;  ///< Of the zoom, for one notch of the wheel or one key.
+
 /// Zoom and pan of a picture inside an area: widget point = area's top left + pan + zoom * image point.
 struct ViewTransform {
   double zoom = 1.0;  ///< Widget pixels per image pixel.

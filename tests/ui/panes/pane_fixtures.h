@@ -140,6 +140,9 @@ inline std::vector<ui::SampleGridEntry> emojiRun(int grids_a_stage = 6) {
   return entries;
 }
 
+/// The name of something drawn, as itemRect() takes it.
+inline QString item(const char* name) { return QString::fromLatin1(name); }
+
 /// A trajectory of `num_knots` from noise to an emoji along an arc; the student's jumps land `miss` away from its end.
 inline base::TrajectoryReady emojiTrajectory(int label, std::int64_t step, int num_knots, double miss) {
   base::TrajectoryReady entry;

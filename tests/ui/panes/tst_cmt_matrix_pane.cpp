@@ -12,8 +12,6 @@ using ui::CmtMatrixPane;
 using ui::ColorScale;
 
 namespace {
-QString item(const char* name) { return QString::fromLatin1(name); }
-
 /// The middle of a cell of an n by n matrix.
 QPointF cellCentre(const CmtMatrixPane& pane, int n, int i, int j) {
   const QRectF matrix = pane.itemRect(item("matrix"));

@@ -12,8 +12,6 @@ using ui::SampleGridPane;
 
 namespace {
 
-QString item(const char* name) { return QString::fromLatin1(name); }
-
 /// Where pixel (x, y) of the picture is, the picture centred and whole in its area.
 QPointF centreOfPixel(const SampleGridPane& pane, const QSize& picture, int x, int y, const char* name = "image") {
   const QRectF area = pane.itemRect(item(name));

@@ -11,8 +11,6 @@ using ui::TrajectoryPane;
 
 namespace {
 
-QString item(const char* name) { return QString::fromLatin1(name); }
-
 /// A trajectory whose frames are plain colours, one a knot.
 base::TrajectoryReady plainTrajectory(int num_knots) {
   base::TrajectoryReady entry = emojiTrajectory(0, 100, num_knots, 0.5);

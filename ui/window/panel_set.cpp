@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/window/panel_set.h"
+
+#include <QSplitter>
+
+#include "ui/config/config_panel.h"
+#include "ui/models/system_monitor.h"
+#include "ui/panels/checkpoints_panel.h"
+#include "ui/panels/class_grid_panel.h"
+#include "ui/panels/curves_panel.h"
+#include "ui/panels/log_panel.h"
+#include "ui/panels/pipeline_panel.h"
+#include "ui/panels/queue_panel.h"
+#include "ui/panels/runs_panel.h"
+#include "ui/panels/step_timeline.h"
+#include "ui/panels/system_panel.h"
+#include "ui/panes/cmt_matrix_pane.h"
+#include "ui/panes/sample_grid_pane.h"
+#include "ui/panes/trajectory_pane.h"
+#include "ui/viewer_panes.h"
+#include "ui/window/workspace_layout.h"
+
+namespace meanflow::ui {
+
+PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& catalog, RecentRuns& recent,
+                   RunQueue& queued_runs, StepTimeline& timeline, WorkspaceLayout& layout, QObject* parent)
+    : QObject(parent),
+      pipeline(new PipelinePanel(theme, controller)),
+      config(new ConfigPanel(theme, controller)),
+      curves(new CurvesPanel(theme)),
+      log(new LogPanel(theme)),
+      runs(new RunsPanel(theme, catalog, recent, false)),
+      queue(new QueuePanel(theme, queued_runs)),
+      viewers(new ViewerPanes(timeline, this)),
+      class_grids(new ClassGridPanel(theme)),
+      checkpoints(new CheckpointsPanel(theme)),
+      system(new SystemPanel(theme, *new SystemMonitor(SystemMonitor::machineProbe(), this))),
+      timeline_(timeline),
+      layout_(layout) {
+  dock();
+  connectPanels();
+}
+
+void PanelSet::dock() {
+  const auto add = [this](const char* name, const QString& title, QWidget* content, const QString& tip) {
+    layout_.addDock(QString::fromLatin1(name), title, content, tip);
+  };
+  add("pipeline", tr("Pipeline"), pipeline, tr("The stages of the run and the buttons that steer it"));
+  add("config", tr("Configuration"), config,
+      tr("The settings of a new run, or of the run on show as they were in force at the cursor"));
+  add("curves", tr("Curves"), curves, tr("Loss, gradient norm and any other scalar"));
+  add("samples", tr("Samples"), viewers->samples(),
+      tr("Samples of every class on the same noise, at every step saved"));
+  add("class_grids", tr("Class grids"), class_grids,
+      tr("Images on request: classes, seeds, steps and weights of your choice"));
+  add("trajectory", tr("Trajectory"), viewers->trajectory(),
+      tr("The teacher's path from noise to image, and the student's jumps"));
+  add("cmt", tr("CMT errors"), viewers->cmtMatrix(),
+      tr("Where over (t_i, t_j) the student's jumps miss the teacher's path"));
+  add("log", tr("Log"), log, tr("What the run says"));
+  auto* both = new QSplitter(Qt::Vertical);
+  both->addWidget(runs);
+  both->addWidget(queue);
+  both->setStretchFactor(0, 3);
+  both->setStretchFactor(1, 2);
+  both->setChildrenCollapsible(false);
+  add("runs", tr("Runs"), both, tr("Your runs with their notes, and the queue"));
+  add("checkpoints", tr("Checkpoints"), checkpoints,
+      tr("What the run has saved: sizes, values, scores; make images, compare, export, delete"));
+  add("system", tr("System"), system, tr("Processor, memory, disk and GPUs, and the speed of the run"));
+}
+
+void PanelSet::connectPanels() {
+  connect(runs, &RunsPanel::overlayChanged, curves, &CurvesPanel::setOverlays);
+  connect(checkpoints, &CheckpointsPanel::sampleRequested, this, [this](const QString& path) {
+    layout_.bringUp(QStringLiteral("class_grids"));
+    class_grids->useCheckpoints(path, {});
+  });
+  connect(checkpoints, &CheckpointsPanel::compareRequested, this, [this](const QString& first, const QString& second) {
+    layout_.bringUp(QStringLiteral("class_grids"));
+    class_grids->useCheckpoints(first, second);
+  });
+  connect(&config->runSettings(), &RunSettings::changed, this, &PanelSet::onSettingsKnown);
+  connect(&estimate_, &RunEstimate::arrived, curves, &CurvesPanel::setEstimate);
+  connect(curves, &CurvesPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
+  connect(&timeline_, &StepTimeline::cursorMoved, curves, &CurvesPanel::showStep);
+  connect(&timeline_, &StepTimeline::cursorMoved, config, &ConfigPanel::showStep);
+  connect(&timeline_, &StepTimeline::cursorMoved, this, [this](const QString& stage, qint64 step, bool is_live) {
+    if (is_live) {
+      if (!log->isFollowing()) log->setFollowing(true);
+    } else {
+      log->showStep({stage.toStdString(), step});
+    }
+  });
+}
+
+void PanelSet::onSettingsKnown() {
+  const auto& settings = config->runSettings();
+  curves->setImagesAnEpoch(settings.isKnown() ? static_cast<double>(settings.newest().data.num_images) : 0);
+  pipeline->setConfig(settings.isKnown() ? settings.newest() : base::RunConfig{});
+  if (settings.isKnown() && source_) estimate_.setRun(settings.newest(), source_->summary().device);
+}
+
+void PanelSet::setHost(base::TrainingHost* host) {
+  class_grids->setHost(host);
+  estimate_.setHost(host);
+  config->setHost(host);
+  checkpoints->setHost(host);
+}
+
+void PanelSet::setSource(RunSource* source) {
+  source_ = source;
+  estimate_.clear();
+  pipeline->setSource(source);
+  config->setSource(source);
+  curves->setSource(source);
+  log->setSource(source);
+  viewers->setSource(source);
+  class_grids->setSource(source);
+  checkpoints->setSource(source);
+  system->setSource(source);
+}
+
+}  // namespace meanflow::ui
