@@ -74,8 +74,13 @@ class TestLargeFiles : public QObject {
       QVERIFY(std::all_of(one.begin(), one.end(), [](std::byte b) { return b == std::byte{0}; }));
     }
     const auto grown = peakMemory() - before;
-    QVERIFY2(grown < std::int64_t{700} << 20,
-             std::to_string(grown).c_str());  // one tensor and a piece of the map; 2 GB are allowed
+    // One tensor and a piece of the map; 2 GB are allowed. ThreadSanitizer keeps up to eight bytes beside each.
+#ifdef __SANITIZE_THREAD__
+    constexpr std::int64_t kSanitized = 9;
+#else
+    constexpr std::int64_t kSanitized = 1;
+#endif
+    QVERIFY2(grown < kSanitized * (std::int64_t{700} << 20), std::to_string(grown).c_str());
   }
 };
 STUDIO_TEST(TestLargeFiles)
