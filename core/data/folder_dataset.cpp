@@ -6,6 +6,7 @@
 
 #include "core/data/dataset.h"
 #include "core/data/image_io.h"
+#include "core/data/imagenet_names.h"
 #include "core/data/resample.h"
 
 namespace meanflow::core {
@@ -91,6 +92,7 @@ base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config) {
   } catch (const fs::filesystem_error& e) {
     return Error{fmt::format("data.path: {}", e.what())};
   }
+  dataset.class_names = readableClassNames(std::move(dataset.class_names));
   dataset.train_images = torch::stack(train.images);
   dataset.train_labels = torch::tensor(train.labels, torch::kInt64);
   dataset.train_pictures = torch::tensor(train.pictures, torch::kInt64);

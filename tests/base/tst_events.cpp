@@ -104,7 +104,11 @@ class TestEvents : public QObject {
         LogMessage{"warn", "text"},
         Progress{"judge", 3, 500},
         RunFailed{"cmt", 3, "loss is nan", true},
-        RunFinished{"finished"}};
+        RunFinished{"finished"},
+        BlockFiguresReady{
+            "teacher", 40, {"x_embedder", "blocks.0"}, {{"grad_norm", {0.5f, 1e-7f}}, {"new_figure", {}}}},
+        VelocityResidualsReady{
+            "mean_flow", 20, 0.25, 64, {1, 2, 3, -0.5}, {0, 0.5f, 1}, {{4, 5, 6, 7}, {8, 9, 10, 11}}}};
     QCOMPARE(events.size(), std::variant_size_v<TrainingEvent>);
     for (std::size_t i = 0; i < events.size(); ++i) {
       QCOMPARE(events[i].index(), i);
@@ -132,6 +136,55 @@ class TestEvents : public QObject {
     const auto back = std::get<StepCompleted>((*eventFromJson(line))->event);
     QVERIFY(std::isnan(back.scalars[0].value) && std::isnan(back.scalars[2].value));
     QCOMPARE(back.scalars[1].value, 1e-4);
+  }
+  void figuresOfBlocksAreShortAndSaySoWhenNotFinite() {
+    BlockFiguresReady event{
+        .stage = "cmt", .step = 12, .blocks = {}, .figures = {{"grad_norm", {}}, {"param_norm", {}}}};
+    for (int i = 0; i < 40; ++i) {
+      event.blocks.push_back("blocks." + std::to_string(i));
+      event.figures[0].values.push_back(0.123456789F / static_cast<float>(i + 1));
+      event.figures[1].values.push_back(12.3456789F);
+    }
+    event.figures[0].values[3] = std::numeric_limits<float>::infinity();
+    const auto line = toJsonLine(record(0, event));
+    QVERIFY2(line.size() < 1300, line.c_str());
+    QVERIFY2(line.find("\"param_norm\":[12.346,12.346") != std::string::npos, line.c_str());
+    const auto back = std::get<BlockFiguresReady>((*eventFromJson(line))->event);
+    QCOMPARE(back.stage, event.stage);
+    QCOMPARE(back.step, event.step);
+    QCOMPARE(back.blocks, event.blocks);
+    QCOMPARE(back.figures.size(), std::size_t{2});
+    QCOMPARE(back.figures[0].name, std::string("grad_norm"));
+    for (std::size_t i = 0; i < 40; ++i) {
+      const float wanted = event.figures[0].values[i], got = back.figures[0].values[i];
+      if (i == 3)
+        QVERIFY(std::isnan(got));
+      else
+        QVERIFY2(std::abs(got - wanted) <= 1e-4F * wanted, qPrintable(QString::number(got)));
+    }
+    QVERIFY(!eventFromJson(R"({"type":"block_figures_ready","figures":[1]})").ok());
+    QVERIFY(!eventFromJson(R"({"type":"block_figures_ready","figures":{"grad_norm":["many"]}})").ok());
+  }
+  void residualsOfTheVelocityKeepEveryTermAndBin() {
+    const VelocityResidualsReady event{.stage = "mean_flow",
+                                       .step = 7,
+                                       .eta = 0.5,
+                                       .num_samples = 256,
+                                       .overall = {0.1, kNaN, 1e-9, -3},
+                                       .t_edges = {0, 0.25F, 0.7F},
+                                       .by_t = {{1, 2, 3, 4}, {5, 6, 7, 8}}};
+    const auto line = toJsonLine(record(0, event));
+    const auto back = std::get<VelocityResidualsReady>((*eventFromJson(line))->event);
+    QCOMPARE(back.eta, 0.5);
+    QCOMPARE(back.num_samples, std::int64_t{256});
+    QCOMPARE(back.t_edges, event.t_edges);
+    QVERIFY(back.by_t == event.by_t);
+    QCOMPARE(back.overall.single_point, 0.1);
+    QVERIFY(std::isnan(back.overall.teacher_oracle));
+    QCOMPARE(back.overall.oracle_bias, 1e-9);
+    QCOMPARE(back.overall.cross, -3.0);
+    QVERIFY(!eventFromJson(R"({"type":"velocity_residuals_ready","by_t":[3]})").ok());
+    QVERIFY(!eventFromJson(R"({"type":"velocity_residuals_ready","overall":{"cross":"x"}})").ok());
   }
   void pixelsAreNotWritten() {
     QVERIFY(toJsonLine(record(0, samplesEvent(1, "one_step"))).size() < 400);

@@ -6,6 +6,7 @@
 
 #include "core/base/metrics/metric_series.h"
 #include "core/base/metrics/metrics_store.h"
+#include "core/base/metrics/velocity_residuals.h"
 #include "tests/support/studio_test.h"
 
 using namespace meanflow::base;
@@ -255,6 +256,28 @@ class TestMetrics : public QObject {
     QVERIFY(feed.store.stage("cmt")->state == StageState::kFailed);
     feed(RunStarted{});
     QVERIFY(feed.store.failure().empty());
+  }
+  void sharesOfTheResidualsAddUpToTheSquareOfTheMixture() {
+    // One-dimensional, A = a, rho(v*) = b, teacher off by d; the single-point velocity off by +s or -s with equal odds.
+    constexpr double a = -0.7, b = 0.3, d = 0.5, s = 1.1;
+    const ResidualTerms terms{
+        .single_point = a * a * s * s, .teacher_oracle = a * a * d * d, .oracle_bias = b * b, .cross = b * a * d};
+    for (const double eta : {0.0, 0.25, 0.6, 1.0}) {
+      double expected = 0;
+      for (const double sign : {-1.0, 1.0}) expected += 0.5 * std::pow(b + a * (eta * d + (1 - eta) * sign * s), 2);
+      QVERIFY(std::abs(sharesAt(terms, eta).total() - expected) < 1e-12);
+    }
+    const double best = bestEta(terms);
+    QVERIFY(best > 0 && best < 1);
+    for (const double other : {best - 0.01, best + 0.01})
+      QVERIFY(sharesAt(terms, other).total() > sharesAt(terms, best).total());
+  }
+  void withoutATeacherTheShareOfEtaZeroIsStillKnown() {
+    const double nan = std::nan("");
+    const ResidualTerms terms{.single_point = 2, .teacher_oracle = nan, .oracle_bias = 1, .cross = nan};
+    QCOMPARE(sharesAt(terms, 0).total(), 3.0);
+    QVERIFY(std::isnan(sharesAt(terms, 0.5).total()));
+    QVERIFY(std::isnan(bestEta(terms)));
   }
 };
 STUDIO_TEST(TestMetrics)

@@ -15,10 +15,17 @@
 
 #include "core/base/config/config_io.h"
 #include "tests/support/studio_test.h"
+#include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
 #include "ui/config/config_panel.h"
 #include "ui/config/start_bar.h"
 #include "ui/main_window.h"
+#include "ui/panels/block_map.h"
+#include "ui/panels/class_grid_controls.h"
+#include "ui/panels/class_grid_panel.h"
+#include "ui/panels/class_map.h"
+#include "ui/panels/class_map_panel.h"
+#include "ui/panels/gradients_panel.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/theme/theme.h"
 #include "ui/window/command_palette.h"
@@ -171,6 +178,60 @@ class TestMainWindow : public QObject {
     QVERIFY(window.findChild<QDockWidget*>(QStringLiteral("log"))->isVisible());
   }
 
+  void diagnosingShowsGradientsAndWhatTheVelocityCosts() {
+    const QString folder = dir_->filePath(QStringLiteral("run"));
+    auto records = testing::madeUpRun({.is_finished = true, .has_samples = false});
+    for (auto& record : testing::madeUpBlocks("cmt", 900, 10, 12)) records.push_back(std::move(record));
+    for (auto& record : testing::madeUpResiduals("mean_flow", 300, 10, 1)) records.push_back(std::move(record));
+    for (std::size_t i = 0; i < records.size(); ++i) records[i].sequence = static_cast<std::int64_t>(i);
+    testing::writeRunFolder(folder, records);
+    MainWindow window(*theme_, *settings_, {});
+    window.resize(1280, 720);
+    window.show();
+    window.openFolder(folder);
+    QTRY_VERIFY(!window.source()->isLoading());
+    window.setPerspective(MainWindow::Perspective::kDiagnose);
+    QTest::qWait(100);
+    for (const char* name : {"gradients", "bias_variance"})
+      QVERIFY2(!window.findChild<QDockWidget*>(QLatin1String(name))->widget()->visibleRegion().isEmpty(), name);
+    // The step cursor decides the stage of the map, and a click on the map moves it.
+    window.timeline().setCursor(QStringLiteral("cmt"), 700);
+    auto* panel = window.findChild<GradientsPanel*>();
+    QTRY_VERIFY(panel->showsMap());
+    auto& map = panel->map();
+    QTest::mouseClick(&map, Qt::LeftButton, {},
+                      QPoint(static_cast<int>(map.xOf(400)) - 1, static_cast<int>(map.rowRect(5).center().y())));
+    QCOMPARE(window.timeline().cursor().step, std::int64_t{400});
+    QCOMPARE(QString::fromStdString(window.timeline().cursor().stage), QStringLiteral("cmt"));
+    QVERIFY(testing::picturesInBothLooks(
+        *theme_, window, QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"),
+        QStringLiteral("diagnose")));
+  }
+
+  void aClassOfTheMapIsDrawnInTheClassGrids() {
+    const QString folder = dir_->filePath(QStringLiteral("run"));
+    testing::writeRunFolder(folder, testing::madeUpRun({.is_finished = true, .has_samples = false}));
+    testing::writeMadeUpReport(folder, {"face", "person", "heart", "clock", "flag", "button", "moon", "ball"}, 20,
+                               [](const std::string& row, int label) { return row == "cmt_1" ? 0.5 : 0.12 * label; });
+    MainWindow window(*theme_, *settings_, {});
+    window.resize(1280, 720);
+    window.show();
+    window.openFolder(folder);
+    QTRY_VERIFY(!window.source()->isLoading());
+    window.setPerspective(MainWindow::Perspective::kEvaluate);
+    auto* panel = window.findChild<ClassMapPanel*>();
+    QTRY_VERIFY(panel->showsMap());
+    QTest::qWait(60);
+    QVERIFY(!panel->visibleRegion().isEmpty());
+    QVERIFY(testing::picturesInBothLooks(
+        *theme_, window, QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"),
+        QStringLiteral("evaluate")));
+    QTest::mouseClick(&panel->map(), Qt::LeftButton, {}, panel->map().cellRect(5).center().toPoint());
+    auto* grids = window.findChild<ClassGridPanel*>();
+    QTRY_VERIFY(!grids->visibleRegion().isEmpty());
+    QCOMPARE(grids->controls().settings().classes, std::vector<std::int64_t>{5});
+  }
+
   void everyFocusableControlHasANameAndEveryActionATip() {
     const QString folder = dir_->filePath(QStringLiteral("run"));
     testing::writeRunFolder(folder, testing::madeUpRun({.num_stages = 3, .has_samples = false}));
@@ -214,7 +275,7 @@ class TestMainWindow : public QObject {
     QApplication::setActiveWindow(&window);  // there is no window manager to do it
     window.openFolder(folder);
     QTRY_VERIFY(!window.source()->isLoading());
-    for (const char* name : {"config", "class_grids", "pipeline"}) {
+    for (const char* name : {"config", "class_grids", "gradients", "class_map", "pipeline"}) {
       window.findChild<QDockWidget*>(QLatin1String(name))->show();
       window.findChild<QDockWidget*>(QLatin1String(name))->raise();
       QTest::qWait(80);

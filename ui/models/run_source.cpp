@@ -47,6 +47,8 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
     const auto num_stages = summary_.stages.size();
     summary_.apply(record);
     metrics_.apply(record);
+    if (blocks_.apply(record.event)) mark(StoreKind::kBlocks);
+    if (residuals_.apply(record.event)) mark(StoreKind::kResiduals);
     if (std::holds_alternative<base::StepCompleted>(record.event)) {
       mark(StoreKind::kMetrics);
     } else {
@@ -73,6 +75,8 @@ void RunSource::takeOver(RunSource& other) {
   samples_ = std::exchange(other.samples_, {});
   trajectories_ = std::exchange(other.trajectories_, {});
   cmt_matrices_ = std::exchange(other.cmt_matrices_, {});
+  blocks_ = std::exchange(other.blocks_, {});
+  residuals_ = std::exchange(other.residuals_, {});
   is_dirty_.fill(true);
   scheduleFrame();
 }

@@ -11,14 +11,16 @@
 
 #include "core/base/events/training_event.h"
 #include "core/base/metrics/metrics_store.h"
+#include "ui/models/block_history.h"
 #include "ui/models/log_store.h"
+#include "ui/models/residual_history.h"
 #include "ui/models/run_summary.h"
 
 namespace meanflow::ui {
 
 /// What a panel may want to redraw for.
-enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, kLog };
-inline constexpr int kNumStoreKinds = 6;
+enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, kLog, kBlocks, kResiduals };
+inline constexpr int kNumStoreKinds = 8;
 
 /// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which
 /// comes at most once a frame for each kind however many events arrive. Where events come from is a matter of the
@@ -46,6 +48,9 @@ class RunSource : public QObject {
   const std::vector<base::SamplesReady>& samples() const { return samples_; }
   const std::vector<base::TrajectoryReady>& trajectories() const { return trajectories_; }
   const std::vector<base::CmtMatrixReady>& cmtMatrices() const { return cmt_matrices_; }
+
+  const BlockHistory& blocks() const { return blocks_; }
+  const ResidualHistory& residuals() const { return residuals_; }
 
   /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start
   /// over.
@@ -82,6 +87,8 @@ class RunSource : public QObject {
   std::vector<base::SamplesReady> samples_;
   std::vector<base::TrajectoryReady> trajectories_;
   std::vector<base::CmtMatrixReady> cmt_matrices_;
+  BlockHistory blocks_;
+  ResidualHistory residuals_;
   std::array<bool, kNumStoreKinds> is_dirty_{};
   QTimer frame_;
   std::chrono::steady_clock::time_point last_frame_{};

@@ -143,6 +143,13 @@ void ClassGridPanel::useCheckpoints(const QString& checkpoint, const QString& co
   make();
 }
 
+void ClassGridPanel::showClass(std::int64_t label) {
+  auto settings = controls_->settings();
+  settings.classes = {label};
+  controls_->setSettings(settings);
+  make();
+}
+
 void ClassGridPanel::make() {
   soon_.stop();
   if (!source_ || !job_.hasHost()) return present();

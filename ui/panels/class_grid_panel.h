@@ -35,6 +35,8 @@ class ClassGridPanel final : public QWidget {
   void setSettings(const SampleSettings& settings);
   /// Draws from one checkpoint, and with a second one beside it under the wipe, everything else as it is.
   void useCheckpoints(const QString& checkpoint, const QString& compare_with);
+  /// Draws one class alone, everything else as it is.
+  void showClass(std::int64_t label);
   SampleJob& job() { return job_; }
   ComparePane& pane() { return *pane_; }
   /// The grid with all that made it in its texts.

@@ -5,9 +5,12 @@
 
 #include "ui/config/config_panel.h"
 #include "ui/models/system_monitor.h"
+#include "ui/panels/bias_variance_panel.h"
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_panel.h"
+#include "ui/panels/class_map_panel.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/gradients_panel.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
 #include "ui/panels/queue_panel.h"
@@ -35,6 +38,9 @@ PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& ca
       class_grids(new ClassGridPanel(theme)),
       checkpoints(new CheckpointsPanel(theme)),
       system(new SystemPanel(theme, *new SystemMonitor(SystemMonitor::machineProbe(), this))),
+      gradients(new GradientsPanel(theme)),
+      bias_variance(new BiasVariancePanel(theme)),
+      class_map(new ClassMapPanel(theme)),
       timeline_(timeline),
       layout_(layout) {
   dock();
@@ -68,6 +74,12 @@ void PanelSet::dock() {
   add("checkpoints", tr("Checkpoints"), checkpoints,
       tr("What the run has saved: sizes, values, scores; make images, compare, export, delete"));
   add("system", tr("System"), system, tr("Processor, memory, disk and GPUs, and the speed of the run"));
+  add("gradients", tr("Gradients"), gradients,
+      tr("Gradient, update and parameter norm of every block over the steps; clipped steps and spikes"));
+  add("bias_variance", tr("Bias and variance"), bias_variance,
+      tr("What the run's velocity costs: variance, the teacher's error, the network's own bias"));
+  add("class_map", tr("Classes"), class_map,
+      tr("How well each class is recognised, and which were won or lost between stages"));
 }
 
 void PanelSet::connectPanels() {
@@ -85,6 +97,14 @@ void PanelSet::connectPanels() {
   connect(curves, &CurvesPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
   connect(&timeline_, &StepTimeline::cursorMoved, curves, &CurvesPanel::showStep);
   connect(&timeline_, &StepTimeline::cursorMoved, config, &ConfigPanel::showStep);
+  connect(gradients, &GradientsPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
+  connect(&timeline_, &StepTimeline::cursorMoved, gradients, &GradientsPanel::showStep);
+  connect(bias_variance, &BiasVariancePanel::stepPicked, &timeline_, &StepTimeline::setCursor);
+  connect(&timeline_, &StepTimeline::cursorMoved, bias_variance, &BiasVariancePanel::showStep);
+  connect(class_map, &ClassMapPanel::classChosen, this, [this](int label) {
+    layout_.bringUp(QStringLiteral("class_grids"));
+    class_grids->showClass(label);
+  });
   connect(&timeline_, &StepTimeline::cursorMoved, this, [this](const QString& stage, qint64 step, bool is_live) {
     if (is_live) {
       if (!log->isFollowing()) log->setFollowing(true);
@@ -119,6 +139,9 @@ void PanelSet::setSource(RunSource* source) {
   class_grids->setSource(source);
   checkpoints->setSource(source);
   system->setSource(source);
+  gradients->setSource(source);
+  bias_variance->setSource(source);
+  class_map->setSource(source);
 }
 
 }  // namespace meanflow::ui

@@ -15,10 +15,13 @@ class TrainingHost;
 
 namespace meanflow::ui {
 
+class BiasVariancePanel;
 class CheckpointsPanel;
 class ClassGridPanel;
+class ClassMapPanel;
 class ConfigPanel;
 class CurvesPanel;
+class GradientsPanel;
 class LogPanel;
 class PipelinePanel;
 class QueuePanel;
@@ -55,6 +58,9 @@ class PanelSet final : public QObject {
   ClassGridPanel* const class_grids;
   CheckpointsPanel* const checkpoints;
   SystemPanel* const system;
+  GradientsPanel* const gradients;
+  BiasVariancePanel* const bias_variance;
+  ClassMapPanel* const class_map;
 
  private:
   void dock();

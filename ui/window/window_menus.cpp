@@ -108,9 +108,9 @@ void WindowMenus::buildView(QMenu* menu, const std::vector<QDockWidget*>& docks)
   auto* group = new QActionGroup(this);
   const std::array<std::pair<QString, QString>, kNumPerspectives> names = {
       {{tr("&Train"), tr("Pipeline, samples, curves and log")},
-       {tr("&Diagnose"), tr("Curves large, with log and CMT errors")},
+       {tr("&Diagnose"), tr("Gradients by block, bias and variance, CMT errors")},
        {tr("&Sample"), tr("Sampling on request beside the saved samples")},
-       {tr("&Evaluate"), tr("Runs compared: the list of runs, curves and samples")}}};
+       {tr("&Evaluate"), tr("Runs compared: curves, checkpoints, samples and the map of the classes")}}};
   for (int i = 0; i < kNumPerspectives; ++i) {
     const auto n = static_cast<std::size_t>(i);
     auto* action = add(menu, "", {}, names[n].first, QKeySequence(QStringLiteral("F%1").arg(i + 5)), names[n].second);

@@ -12,7 +12,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kLayoutVersion = 3;
+constexpr int kLayoutVersion = 4;
 constexpr int kPipelineWidth = 300;
 const QString kPerspectiveKey = QStringLiteral("perspective");
 
@@ -117,6 +117,7 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("curves", "log", Qt::Vertical);
       stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints"});
       stack("log", {"system"});
+      stack("curves", {"gradients", "bias_variance", "class_map"});
       stack("pipeline", {"runs"});
       show({"pipeline", "samples", "curves", "log", "system", "trajectory", "cmt", "runs"});
       widths("samples", "curves", 48);
@@ -125,18 +126,19 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       break;
     case Perspective::kDiagnose:
       split("pipeline", "curves", Qt::Horizontal);
-      split("curves", "cmt", Qt::Horizontal);
-      split("curves", "log", Qt::Vertical);
-      stack("cmt", {"samples", "trajectory", "class_grids", "config", "checkpoints"});
-      stack("log", {"system"});
+      split("curves", "bias_variance", Qt::Horizontal);
+      split("bias_variance", "cmt", Qt::Vertical);
+      stack("curves", {"gradients", "log", "system"});
+      stack("cmt", {"samples", "trajectory", "class_grids", "class_map", "config", "checkpoints"});
       stack("pipeline", {"runs"});
-      show({"pipeline", "curves", "cmt", "log", "system"});
-      widths("curves", "cmt", 60);
+      show({"pipeline", "curves", "gradients", "bias_variance", "cmt", "log", "system"});
+      widths("curves", "bias_variance", 58);
       break;
     case Perspective::kSample:
       split("pipeline", "class_grids", Qt::Horizontal);
       split("class_grids", "samples", Qt::Horizontal);
-      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system"});
+      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system", "gradients",
+                        "bias_variance", "class_map"});
       stack("pipeline", {"runs"});
       show({"pipeline", "class_grids", "samples", "trajectory", "checkpoints", "runs"});
       widths("class_grids", "samples", 66);
@@ -144,17 +146,17 @@ void WorkspaceLayout::layOut(Perspective perspective) {
     case Perspective::kEvaluate:
       split("runs", "curves", Qt::Horizontal);
       split("curves", "samples", Qt::Horizontal);
-      stack("samples", {"class_grids", "trajectory", "cmt"});
+      stack("samples", {"class_grids", "class_map", "trajectory", "cmt"});
       split("curves", "checkpoints", Qt::Vertical);
-      stack("curves", {"log", "config", "system"});
+      stack("curves", {"log", "config", "system", "gradients", "bias_variance"});
       stack("runs", {"pipeline"});
-      show({"runs", "curves", "checkpoints", "samples", "class_grids", "pipeline"});
+      show({"runs", "curves", "checkpoints", "samples", "class_grids", "class_map", "pipeline"});
       workspace_->resizeDocks(
           {find(QStringLiteral("runs")), find(QStringLiteral("curves")), find(QStringLiteral("samples"))},
           {kPipelineWidth, rest / 2, rest / 2}, Qt::Horizontal);
       break;
   }
-  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log"}) {
+  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log", "gradients", "class_map"}) {
     const bool leads =
         perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
     auto* dock = find(QLatin1String(front));

@@ -87,11 +87,31 @@ template <class A>
 void members(A& a, RunFinished& e) {
   a("outcome", e.outcome);
 }
+template <class A>
+void members(A& a, BlockFiguresReady& e) {
+  a("stage", e.stage), a("step", e.step), a("blocks", e.blocks), a("figures", e.figures);
+}
+template <class A>
+void members(A& a, ResidualTerms& e) {
+  a("single_point", e.single_point), a("teacher_oracle", e.teacher_oracle), a("oracle_bias", e.oracle_bias);
+  a("cross", e.cross);
+}
+template <class A>
+void members(A& a, VelocityResidualsReady& e) {
+  a("stage", e.stage), a("step", e.step), a("eta", e.eta), a("num_samples", e.num_samples);
+  a("overall", e.overall), a("t_edges", e.t_edges), a("by_t", e.by_t);
+}
 
 constexpr std::array<std::string_view, std::variant_size_v<TrainingEvent>> kTypeNames = {
-    "run_started",      "state_changed", "stage_started",    "step_completed",  "samples_ready",  "trajectory_ready",
-    "cmt_matrix_ready", "metrics_ready", "checkpoint_saved", "setting_changed", "stage_finished", "watching_cost",
-    "log_message",      "progress",      "run_failed",       "run_finished"};
+    "run_started",         "state_changed",
+    "stage_started",       "step_completed",
+    "samples_ready",       "trajectory_ready",
+    "cmt_matrix_ready",    "metrics_ready",
+    "checkpoint_saved",    "setting_changed",
+    "stage_finished",      "watching_cost",
+    "log_message",         "progress",
+    "run_failed",          "run_finished",
+    "block_figures_ready", "velocity_residuals_ready"};
 
 class JsonWriter {
  public:
@@ -124,6 +144,22 @@ class JsonWriter {
   static Json toJson(const std::vector<Scalar>& scalars) {
     Json object = Json::object();
     for (const auto& scalar : scalars) object[scalar.name] = toJson(scalar.value);
+    return object;
+  }
+  /// Figures by name; five digits are more than a heat map shows, and half the bytes.
+  static Json toJson(const std::vector<BlockFigure>& figures) {
+    Json object = Json::object();
+    for (const auto& figure : figures) {
+      Json& list = object[figure.name] = Json::array();
+      for (const float value : figure.values)
+        list.push_back(std::isfinite(value) ? Json(std::stod(fmt::format("{:.5g}", value))) : Json(nullptr));
+    }
+    return object;
+  }
+  static Json toJson(const ResidualTerms& terms) {
+    Json object = Json::object();
+    JsonWriter writer(object);
+    members(writer, const_cast<ResidualTerms&>(terms));  // the writer takes every member by const reference
     return object;
   }
   Json& json_;
@@ -174,6 +210,19 @@ class JsonReader {
       scalars.push_back({name, 0});
       read(number, scalars.back().value);
     }
+  }
+  void read(const Json& json, std::vector<BlockFigure>& figures) const {
+    require(json.is_object());
+    figures.clear();
+    for (const auto& [name, values] : json.items()) {
+      figures.push_back({name, {}});
+      read(values, figures.back().values);
+    }
+  }
+  void read(const Json& json, ResidualTerms& terms) const {
+    require(json.is_object());
+    JsonReader reader(json);
+    members(reader, terms);
   }
   const Json& json_;
   const char* name_ = "";

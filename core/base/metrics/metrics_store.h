@@ -96,6 +96,8 @@ class MetricsStore {
   void on(const Progress& event);
   void on(const RunFailed& event);
   void on(const RunFinished& event);
+  void on(const BlockFiguresReady& /*event*/) {}       // kept by those who show them: many numbers, bounded there
+  void on(const VelocityResidualsReady& /*event*/) {}  // likewise
   StageModel& stageModel(const std::string& name);
   void dropAfter(const std::string& stage, std::int64_t step);
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QTemporaryDir>
+#include <algorithm>
 #include <fstream>
+#include <set>
 
+#include "core/base/config/resources.h"
 #include "core/base/formats/png.h"
 #include "core/data/dataset.h"
 #include "core/data/image_io.h"
+#include "core/data/imagenet_names.h"
 #include "tests/support/studio_test.h"
 
 using namespace meanflow;
@@ -30,6 +34,30 @@ class TestFolderDataset : public QObject {
     const auto values = dataset.train_images.flatten(1).to(torch::kFloat).mean(1);
     QVERIFY(values.masked_select(dataset.train_labels.eq(0)).eq(40).all().item<bool>());
     QVERIFY(values.masked_select(dataset.train_labels.eq(1)).eq(200).all().item<bool>());
+  }
+
+  void imageNetFoldersAreCalledByTheirWords() {
+    addImages("n01443537", 4, 200);
+    addImages("n01440764", 4, 40);
+    QCOMPARE(core::loadDataset(config_).value().class_names, (std::vector<std::string>{"tench", "goldfish"}));
+    addImages("n99999999", 4, 40);  // no class of ImageNet: all keep the names of their folders
+    QCOMPARE(core::loadDataset(config_).value().class_names,
+             (std::vector<std::string>{"n01440764", "n01443537", "n99999999"}));
+    QCOMPARE(core::readableClassNames({"n01440764", "cat"}), (std::vector<std::string>{"n01440764", "cat"}));
+  }
+
+  void theThousandNamesAreDifferentOnesInTheOrderOfLabels() {
+    std::ifstream file(base::resourcePath("imagenet_classes.tsv").value());
+    std::vector<std::string> synsets;
+    for (std::string line; std::getline(file, line);)
+      if (line.front() == 'n') synsets.push_back(line.substr(0, 9));
+    QCOMPARE(synsets.size(), std::size_t{1000});
+    QVERIFY(std::is_sorted(synsets.begin(), synsets.end()));
+    const auto names = core::readableClassNames(synsets);
+    QCOMPARE(std::set<std::string>(names.begin(), names.end()).size(), std::size_t{1000});
+    QCOMPARE(names[207], std::string("golden retriever"));
+    QCOMPARE(names[134], std::string("crane (bird)"));
+    QCOMPARE(names[999], std::string("toilet tissue"));
   }
 
   void errorsNameTheFolderOrImageAtFault() {
