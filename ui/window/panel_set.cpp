@@ -8,6 +8,8 @@
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_panel.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/data_panel.h"
+#include "ui/panels/evaluation_panel.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
 #include "ui/panels/queue_panel.h"
@@ -35,6 +37,8 @@ PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& ca
       class_grids(new ClassGridPanel(theme)),
       checkpoints(new CheckpointsPanel(theme)),
       system(new SystemPanel(theme, *new SystemMonitor(SystemMonitor::machineProbe(), this))),
+      evaluation(new EvaluationPanel(theme)),
+      data(new DataPanel(theme)),
       timeline_(timeline),
       layout_(layout) {
   dock();
@@ -68,10 +72,18 @@ void PanelSet::dock() {
   add("checkpoints", tr("Checkpoints"), checkpoints,
       tr("What the run has saved: sizes, values, scores; make images, compare, export, delete"));
   add("system", tr("System"), system, tr("Processor, memory, disk and GPUs, and the speed of the run"));
+  add("evaluation", tr("Evaluation"), evaluation,
+      tr("Scores of the run and of others beside it, each with a card that says how it was made"));
+  add("data", tr("Data"), data,
+      tr("Classes and images of the data set, what the decoder makes of them, latent statistics"));
 }
 
 void PanelSet::connectPanels() {
   connect(runs, &RunsPanel::overlayChanged, curves, &CurvesPanel::setOverlays);
+  connect(runs, &RunsPanel::overlayChanged, evaluation, &EvaluationPanel::setOverlays);
+  data->setDraft([this] { return config->draft().yaml(); });
+  connect(&config->draft(), &ConfigDraft::edited, data, &DataPanel::draftChanged);
+  connect(&config->draft(), &ConfigDraft::replaced, data, &DataPanel::draftChanged);
   connect(checkpoints, &CheckpointsPanel::sampleRequested, this, [this](const QString& path) {
     layout_.bringUp(QStringLiteral("class_grids"));
     class_grids->useCheckpoints(path, {});
@@ -106,6 +118,8 @@ void PanelSet::setHost(base::TrainingHost* host) {
   estimate_.setHost(host);
   config->setHost(host);
   checkpoints->setHost(host);
+  data->setHost(host);
+  evaluation->setObstacle(host ? QString() : tr("the training library is not loaded (yet)"));
 }
 
 void PanelSet::setSource(RunSource* source) {
@@ -119,6 +133,8 @@ void PanelSet::setSource(RunSource* source) {
   class_grids->setSource(source);
   checkpoints->setSource(source);
   system->setSource(source);
+  evaluation->setSource(source);
+  data->setSource(source);
 }
 
 }  // namespace meanflow::ui

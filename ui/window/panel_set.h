@@ -19,6 +19,8 @@ class CheckpointsPanel;
 class ClassGridPanel;
 class ConfigPanel;
 class CurvesPanel;
+class DataPanel;
+class EvaluationPanel;
 class LogPanel;
 class PipelinePanel;
 class QueuePanel;
@@ -55,6 +57,8 @@ class PanelSet final : public QObject {
   ClassGridPanel* const class_grids;
   CheckpointsPanel* const checkpoints;
   SystemPanel* const system;
+  EvaluationPanel* const evaluation;
+  DataPanel* const data;
 
  private:
   void dock();

@@ -12,7 +12,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kLayoutVersion = 3;
+constexpr int kLayoutVersion = 4;
 constexpr int kPipelineWidth = 300;
 const QString kPerspectiveKey = QStringLiteral("perspective");
 
@@ -115,7 +115,7 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "samples", Qt::Horizontal);
       split("samples", "curves", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
-      stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints"});
+      stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints", "evaluation", "data"});
       stack("log", {"system"});
       stack("pipeline", {"runs"});
       show({"pipeline", "samples", "curves", "log", "system", "trajectory", "cmt", "runs"});
@@ -127,7 +127,7 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "curves", Qt::Horizontal);
       split("curves", "cmt", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
-      stack("cmt", {"samples", "trajectory", "class_grids", "config", "checkpoints"});
+      stack("cmt", {"samples", "trajectory", "class_grids", "config", "checkpoints", "evaluation", "data"});
       stack("log", {"system"});
       stack("pipeline", {"runs"});
       show({"pipeline", "curves", "cmt", "log", "system"});
@@ -136,25 +136,27 @@ void WorkspaceLayout::layOut(Perspective perspective) {
     case Perspective::kSample:
       split("pipeline", "class_grids", Qt::Horizontal);
       split("class_grids", "samples", Qt::Horizontal);
-      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system"});
+      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system", "evaluation", "data"});
       stack("pipeline", {"runs"});
       show({"pipeline", "class_grids", "samples", "trajectory", "checkpoints", "runs"});
       widths("class_grids", "samples", 66);
       break;
     case Perspective::kEvaluate:
-      split("runs", "curves", Qt::Horizontal);
-      split("curves", "samples", Qt::Horizontal);
-      stack("samples", {"class_grids", "trajectory", "cmt"});
-      split("curves", "checkpoints", Qt::Vertical);
-      stack("curves", {"log", "config", "system"});
+      split("runs", "evaluation", Qt::Horizontal);
+      split("evaluation", "samples", Qt::Horizontal);
+      stack("samples", {"class_grids", "data", "trajectory", "cmt"});
+      split("evaluation", "checkpoints", Qt::Vertical);
+      stack("evaluation", {"curves", "log", "config", "system"});
       stack("runs", {"pipeline"});
-      show({"runs", "curves", "checkpoints", "samples", "class_grids", "pipeline"});
+      show({"runs", "evaluation", "curves", "checkpoints", "samples", "data", "class_grids", "pipeline"});
       workspace_->resizeDocks(
-          {find(QStringLiteral("runs")), find(QStringLiteral("curves")), find(QStringLiteral("samples"))},
-          {kPipelineWidth, rest / 2, rest / 2}, Qt::Horizontal);
+          {find(QStringLiteral("runs")), find(QStringLiteral("evaluation")), find(QStringLiteral("samples"))},
+          {kPipelineWidth, rest * 62 / 100, rest * 38 / 100}, Qt::Horizontal);
+      workspace_->resizeDocks({find(QStringLiteral("evaluation")), find(QStringLiteral("checkpoints"))},
+                              {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
       break;
   }
-  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log"}) {
+  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log", "evaluation"}) {
     const bool leads =
         perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
     auto* dock = find(QLatin1String(front));
