@@ -276,6 +276,14 @@ class TestEvaluation : public QObject {
     QCOMPARE(panel.findChild<QComboBox*>()->currentData().toString(), QStringLiteral("accuracy"));
     const auto lines = panel.findChild<EvaluationChart*>()->lineNames();
     QVERIFY(lines.contains(QStringLiteral("CMT + MFD")) && lines.contains(QStringLiteral("held-out images")));
+    // Odd and even numbers of lines in the legend, with room for it and without.
+    for (const int height : {520, 240}) {
+      panel.resize(700, height);
+      for (int i = 0; i < panel.findChild<QComboBox*>()->count(); ++i) {
+        panel.findChild<QComboBox*>()->setCurrentIndex(i);
+        QVERIFY(!panel.grab().isNull());
+      }
+    }
   }
 
   void severalRunsStandSideBySide() {

@@ -72,10 +72,21 @@ void EvaluationChart::build() {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const auto& line : lines_) {
     for (const auto& point : line.points) {
-      if (!line.is_floor) steps.insert(point.nfe);
+      if (line.is_floor) continue;
+      steps.insert(point.nfe);
       low = std::min(low, point.value);
       high = std::max(high, point.value);
     }
+  }
+  // A floor far off would squeeze the lines; the tip has it.
+  const double reach = std::max(high - low, 0.0);
+  const double line_low = low, line_high = high;
+  for (const auto& line : lines_) {
+    if (!line.is_floor) continue;
+    const double value = line.points.front().value;
+    if (std::isfinite(low) && (value < line_low - 2 * reach || value > line_high + reach)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
   }
   const double first = steps.empty() ? 1 : *steps.begin(), last = steps.empty() ? 4 : *steps.rbegin();
   const auto ticker = QSharedPointer<QCPAxisTickerText>::create();
@@ -178,8 +189,10 @@ void EvaluationChart::style() {
   plot_->legend->setTextColor(colors.muted);
   plot_->legend->setFont(font());
   for (int i = 0; i < plot_->legend->itemCount(); ++i) {
-    plot_->legend->item(i)->setFont(font());
-    plot_->legend->item(i)->setTextColor(colors.muted);
+    auto* item = plot_->legend->item(i);
+    if (!item) continue;  // the last cell of an odd number
+    item->setFont(font());
+    item->setTextColor(colors.muted);
   }
   showLegendWhereThereIsRoom();
 }

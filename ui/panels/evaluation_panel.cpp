@@ -206,6 +206,10 @@ void EvaluationPanel::present() {
       }
     }
     table_->setColumnHidden(kRun, runs.size() < 2);
+    QStringList weights;  // a column that says the same everywhere is left to the cards
+    for (int line = 0; line < table_->rowCount(); ++line)
+      if (const QString& each = rowAt(line)->weights; !each.isEmpty() && !weights.contains(each)) weights << each;
+    table_->setColumnHidden(kWeights, weights.size() < 2);
     if (row >= 0 && row < table_->rowCount() && column < table_->columnCount()) table_->setCurrentCell(row, column);
     table_->resizeColumnsToContents();
   }
@@ -224,7 +228,7 @@ void EvaluationPanel::presentEmpty() {
   stack_->setCurrentIndex(has_rows ? 0 : 1);
   copy_->setEnabled(has_rows);
   export_->setEnabled(has_rows);
-  measure_->setEnabled(has_rows);
+  measure_->setVisible(has_rows);
   auto* source = list_.source();
   if (!source && runs.empty())
     empty_->setText(tr("No run is open"), tr("Open a run to see its scores; tick others in the panel Runs to see "

@@ -84,6 +84,8 @@ void takeValues(std::string_view text, std::vector<StepLine::Value>& values) {
 
 }  // namespace
 
+double timeOfLine(std::string_view line) { return timeIn(withoutEscapes(line, 80)); }
+
 std::string withoutEscapes(std::string_view line, std::size_t max_bytes) {
   std::string clean;
   for (std::size_t i = 0; i < line.size() && clean.size() < max_bytes; ++i) {

@@ -29,6 +29,9 @@ struct StepLine {
 /// Nothing for a line of another kind, or one without a number. Colours (escape sequences) are passed over.
 std::optional<StepLine> parseStepLine(std::string_view line);
 
+/// Seconds since 1970 of the time in front of a line ("[2024-05-01 12:34:56] …"), local to this machine; 0 without one.
+double timeOfLine(std::string_view line);
+
 /// A line without its escape sequences, at most `max_bytes`.
 std::string withoutEscapes(std::string_view line, std::size_t max_bytes = 4096);
 

@@ -211,6 +211,7 @@ void TraceFolder::takePicture(const fs::path& file, std::vector<EventRecord>& ev
   samples.path = file.lexically_relative(root_).generic_string();
   samples.rows = samples.columns = 1;  // a grid's cells are not told
   samples.what = "picture";
+  samples.nfe = 0;  // nor how they were made
   add(events, writtenUnix(file), std::move(samples));
 }
 
@@ -257,6 +258,7 @@ void TraceFolder::pollEventFile(EventFile& file, std::size_t max_events, std::ve
       samples.stage = file.stage;
       samples.step = event.step;
       samples.what = image.tag;
+      samples.nfe = 0;
       samples.rows = samples.columns = 1;
       samples.path = toPath({file.path.lexically_relative(root_).generic_string(), image.offset, image.size});
       add(events, event.wall_time, std::move(samples));
@@ -270,6 +272,7 @@ void TraceFolder::pollLog(LogFile& log, std::size_t max_events, std::vector<Even
   const auto take = [&](std::string_view line) {
     const auto found = parseStepLine(line);
     if (!found) {
+      if (const double time = timeOfLine(line); time > 0) log.last_unix = time;
       if (auto text = withoutEscapes(line); !text.empty())
         add(events, log.last_unix, LogMessage{"info", std::move(text)});
       return;
