@@ -24,9 +24,10 @@
 #include "ui/config/config_panel.h"
 #include "ui/config/new_run_checks.h"
 #include "ui/models/live_run_source.h"
-#include "ui/models/recorded_run_source.h"
+#include "ui/models/open_run.h"
 #include "ui/panels/curves_panel.h"
 #include "ui/panels/empty_state.h"
+#include "ui/panels/evaluation_panel.h"
 #include "ui/panels/extend_dialog.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
@@ -205,6 +206,10 @@ void MainWindow::connectPanels() {
   connect(&desk_.queue(), &RunQueue::failed, this, [this](const QString& why) { say(why, true); });
   connect(&catalog_, &RunCatalog::failed, this, [this](const QString& why) { say(why, true); });
   connect(panels_->pipeline, &PipelinePanel::startRequested, this, &MainWindow::startOrContinue);
+  connect(panels_->evaluation, &EvaluationPanel::evaluateRequested, this, [this] {
+    if (!source_) return;
+    if (const QString why = desk_.evaluate(*source_); !why.isEmpty()) say(why, true);
+  });
   connect(config_, &ConfigPanel::startRequested, this, [this](const NewRun& run) {
     if (const QString why = desk_.startNew(run); !why.isEmpty()) config_->showRefusal(why);
   });
@@ -353,13 +358,14 @@ void MainWindow::openFolder(const QString& path) {
     say(tr("A run is being trained in this window. Stop it first, or open %1 in a second window.").arg(folder), false);
     return;
   }
-  if (const auto checked = RecordedRunSource::check(folder); !checked.ok()) {
-    say(QString::fromStdString(checked.error().message), true);
+  auto opened = openRun(folder);
+  if (!opened.ok()) {
+    say(QString::fromStdString(opened.error().message), true);
     return;
   }
   banner_->hide();
-  recent_.add(folder);
-  setSource(std::make_unique<RecordedRunSource>(folder));
+  recent_.add((*opened)->folder());
+  setSource(std::move(*opened));
 }
 
 void MainWindow::askOpenFolder() {
@@ -436,7 +442,7 @@ void MainWindow::refreshActions() {
   menus_->save->setEnabled(can.can_save);
   menus_->stop->setEnabled(can.can_stop);
   menus_->discard->setEnabled(can.can_discard);
-  menus_->extend->setEnabled(source_ && host_ && !can.can_discard);
+  menus_->extend->setEnabled(source_ && !source_->isForeign() && host_ && !can.can_discard);
   menus_->close_run->setEnabled(has_workspace);
   menus_->export_curves->setEnabled(source_ != nullptr);
   menus_->filter_log->setEnabled(has_workspace);

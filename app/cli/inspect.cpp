@@ -14,6 +14,7 @@
 #include "core/base/metrics/metrics_store.h"
 #include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
+#include "core/base/run/trace_folder.h"
 #include "core/device/device.h"
 
 namespace meanflow::app {
@@ -64,6 +65,63 @@ int inspectRun(const std::string& path, bool is_json) {
   return kDone;
 }
 
+/// Whether weights lie in a folder itself: a published model may bring the event files of its training along.
+bool holdsWeights(const std::filesystem::path& folder) {
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
+    const std::string extension = entry.path().extension().string();
+    for (const char* kind : {".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz"})
+      if (extension == kind) return true;
+  }
+  return false;
+}
+
+/// What another program recorded: its curves, pictures and what cannot be read.
+int inspectTraces(const std::string& path, bool is_json) {
+  auto traces = base::TraceFolder::open(path);
+  if (!traces) return reportError(traces.error());
+  base::MetricsStore store;
+  do
+    for (const auto& record : traces->poll()) store.apply(record);
+  while (traces->hasMore());
+  Json root = {{"path", path},
+               {"description", traces->description()},
+               {"torn_bytes", traces->numTornBytes()},
+               {"curves", Json::array()},
+               {"pictures", Json::array()},
+               {"problems", Json::array()}};
+  if (!is_json) std::cout << fmt::format("{}: of another program: {}\n", path, traces->description());
+  for (const auto& stage : store.stages()) {
+    for (const auto& name : store.seriesNames(stage.name)) {
+      const auto& series = *store.series(stage.name, name);
+      if (name == "unix_seconds" || series.empty()) continue;
+      const double last = series.y(series.size() - 1);
+      root["curves"].push_back({{"stage", stage.name},
+                                {"tag", name},
+                                {"points", series.size()},
+                                {"last_step", series.x(series.size() - 1)},
+                                {"last", std::isfinite(last) ? Json(last) : Json()}});
+      if (!is_json)
+        std::cout << fmt::format("  {:<20} {:<28} {:>8} points, step {:>8.0f}: {:.4g}\n", stage.name, name,
+                                 series.size(), series.x(series.size() - 1), last);
+    }
+  }
+  for (const auto& [stage, what] : store.sampleKeys()) {
+    const auto& samples = store.samples(stage, what);
+    root["pictures"].push_back({{"stage", stage}, {"what", what}, {"count", samples.size()}});
+    if (!is_json) std::cout << fmt::format("  {:<20} {:<28} {:>8} pictures\n", stage, what, samples.size());
+  }
+  for (const auto& [file, sentence] : traces->problems()) {
+    root["problems"].push_back(sentence);
+    if (!is_json) std::cout << "  " << sentence << "\n";
+  }
+  if (!is_json && traces->numTornBytes() > 0)
+    std::cout << fmt::format("  {} bytes at the ends of event files are no whole record (yet)\n",
+                             traces->numTornBytes());
+  if (is_json) std::cout << root.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  return kDone;
+}
+
 }  // namespace
 
 void addInspect(CLI::App& app, Action& action) {
@@ -78,7 +136,8 @@ void addInspect(CLI::App& app, Action& action) {
       ->add_option(
           "PATH", options->path,
           "Run folder, STAGE/checkpoints/step_N, safetensors, .pt/.pth/.ckpt/.bin, .npz, a Hugging Face folder "
-          "or a hub name that is in the cache")
+          "or a hub name that is in the cache; also a TensorBoard event file, a log.txt of SiT, DiT, mf-rae or RAE, "
+          "or a folder of them")
       ->required();
   command->add_flag("--shapes", options->is_brief,
                     "Names and shapes alone: no value is read, whatever the file's size");
@@ -88,8 +147,12 @@ void addInspect(CLI::App& app, Action& action) {
       core::initialiseTorch();
       namespace fs = std::filesystem;
       const fs::path path = options->path;
-      if (base::RunFolder::isRunFolder(path)) return inspectRun(options->path, options->is_json);
       std::error_code code;
+      // RAE and mf-rae leave a config.yaml as well, but no record of events.
+      const bool is_ours =
+          base::RunFolder::isRunFolder(path) && (fs::exists(path / "events.jsonl", code) || !base::hasTraces(path));
+      if (is_ours) return inspectRun(options->path, options->is_json);
+      if (base::hasTraces(path) && !holdsWeights(path)) return inspectTraces(options->path, options->is_json);
       if (fs::is_directory(path, code) && fs::is_empty(path, code))
         return reportError({options->path + " is neither a run folder (no config.yaml) nor a checkpoint: it is empty",
                             base::ErrorKind::kUsage});

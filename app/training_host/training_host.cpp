@@ -15,6 +15,7 @@
 #include "core/device/device.h"
 #include "training/exchange/export_checkpoint.h"
 #include "training/exchange/inspect_weights.h"
+#include "training/run/data_browser.h"
 #include "training/run/preflight.h"
 #include "training/run/training_run.h"
 #include "training/sampling/generator.h"
@@ -55,7 +56,7 @@ base::ExportOutcome exportFailure(std::string why) {
 /// One run at a time on a thread of its own, and one sampling worker for what a person asks for.
 class Host final : public base::TrainingHost {
  public:
-  Host() : sampling_([](const std::string&) {}) { core::initialiseTorch(); }
+  Host() : sampling_([](const std::string&) {}), browsing_([](const std::string&) {}) { core::initialiseTorch(); }
 
   ~Host() override {
     send(base::StopAndSave{});
@@ -103,6 +104,14 @@ class Host final : public base::TrainingHost {
   void inspectCheckpoint(const base::CheckpointQuestion& question,
                          std::function<void(const base::CheckpointFinding&)> deliver) override {
     errands_.submit([=] { deliver(training::inspectWeights(question)); });
+  }
+
+  void browseData(const base::DataQuestion& question, std::function<void(const base::DataAnswer&)> deliver) override {
+    browsing_.submitRequest(
+        [this, question, deliver = std::move(deliver)](const training::SamplingWorker::Cancelled& cancelled) {
+          const auto answer = browser_.answer(question, [&] { return cancelled->load(); });
+          if (!cancelled->load()) deliver(answer);
+        });
   }
 
   base::Result<void> startPreflight(const base::PreflightRequest& request,
@@ -225,7 +234,9 @@ class Host final : public base::TrainingHost {
   std::jthread thread_;
   std::atomic<bool> is_exporting_ = false;
   std::jthread export_thread_;
+  training::DataBrowser browser_;      ///< Touched by its own worker alone.
   training::SamplingWorker sampling_;  ///< Behind what it uses: its thread ends first.
+  training::SamplingWorker browsing_;  ///< Another thread than for samples: neither cancels the other's requests.
   Errands errands_;
   std::atomic<bool> is_flying_ = false;
   std::jthread preflight_;

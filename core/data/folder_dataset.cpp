@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "core/data/dataset.h"
+#include "core/data/folder_listing.h"
 #include "core/data/image_io.h"
 #include "core/data/imagenet_names.h"
 #include "core/data/resample.h"
@@ -41,44 +42,32 @@ struct Part {
   std::vector<std::int64_t> labels, pictures;
 };
 
-base::Result<void> readClass(const fs::path& folder, const base::DataConfig& config, ImageDataset& dataset, Part& train,
-                             Part& test) {
-  const auto files =
-      sortedChildren(folder, [](const auto& entry) { return entry.is_regular_file() && isImageName(entry.path()); });
-  const std::string class_name = folder.filename().string();
-  if (files.size() < 3) {
-    return Error{fmt::format("{}: {} PNG or JPEG images, at least 3 are needed (2 are held out for testing)",
-                             folder.string(), files.size()),
-                 ErrorKind::kUsage};
-  }
+base::Result<void> readClass(const FolderClass& folder_class, const base::DataConfig& config, ImageDataset& dataset,
+                             Part& train, Part& test) {
   const std::int64_t label = dataset.numClasses();
-  dataset.class_names.push_back(class_name);
+  dataset.class_names.push_back(folder_class.name);
   dataset.may_flip.push_back(true);
-  std::vector<std::string> names;
-  for (const auto& file : files) names.push_back(file.filename().string());
-  const auto is_held_out = chooseHeldOut(names, config.held_out, kSplitSeed);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const auto image = readImage(files[i]);
+  for (std::size_t i = 0; i < folder_class.files.size(); ++i) {
+    auto image = readCropped(folder_class.files[i], config.image_size);
     if (!image) return image.error();
-    Part& part = is_held_out[i] ? test : train;
-    part.images.push_back(toTensor(centerCrop(*image, static_cast<int>(config.image_size))));
+    Part& part = folder_class.is_held_out[i] ? test : train;
+    part.images.push_back(std::move(*image));
     part.labels.push_back(label);
     part.pictures.push_back(static_cast<std::int64_t>(dataset.picture_ids.size()));
-    dataset.picture_ids.push_back(class_name + "/" + names[i]);
+    dataset.picture_ids.push_back(folder_class.name + "/" + folder_class.files[i].filename().string());
   }
   return {};
 }
 
 }  // namespace
 
-base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config) {
+base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig& config) {
   const fs::path root = config.path;
   if (config.path.empty()) return Error{"data.path is empty; kind: folder needs an image folder", ErrorKind::kUsage};
   if (!fs::is_directory(root)) {
     return Error{fmt::format("data.path: {} is not a folder", config.path), ErrorKind::kUsage};
   }
-  ImageDataset dataset;
-  Part train, test;
+  std::vector<FolderClass> listed;
   try {
     const auto classes = sortedChildren(root, [](const auto& entry) { return entry.is_directory(); });
     if (classes.empty()) {
@@ -87,11 +76,39 @@ base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config) {
                    ErrorKind::kUsage};
     }
     for (const auto& folder : classes) {
-      if (const auto read = readClass(folder, config, dataset, train, test); !read) return read.error();
+      FolderClass found;
+      found.name = folder.filename().string();
+      found.files = sortedChildren(
+          folder, [](const auto& entry) { return entry.is_regular_file() && isImageName(entry.path()); });
+      if (found.files.size() < 3) {
+        return Error{fmt::format("{}: {} PNG or JPEG images, at least 3 are needed (2 are held out for testing)",
+                                 folder.string(), found.files.size()),
+                     ErrorKind::kUsage};
+      }
+      std::vector<std::string> names;
+      for (const auto& file : found.files) names.push_back(file.filename().string());
+      found.is_held_out = chooseHeldOut(names, config.held_out, kSplitSeed);
+      listed.push_back(std::move(found));
     }
   } catch (const fs::filesystem_error& e) {
     return Error{fmt::format("data.path: {}", e.what())};
   }
+  return listed;
+}
+
+base::Result<torch::Tensor> readCropped(const fs::path& file, std::int64_t image_size) {
+  const auto image = readImage(file);
+  if (!image) return image.error();
+  return toTensor(centerCrop(*image, static_cast<int>(image_size)));
+}
+
+base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config) {
+  const auto classes = listFolderDataset(config);
+  if (!classes) return classes.error();
+  ImageDataset dataset;
+  Part train, test;
+  for (const auto& each : *classes)
+    if (const auto read = readClass(each, config, dataset, train, test); !read) return read.error();
   dataset.class_names = readableClassNames(std::move(dataset.class_names));
   dataset.train_images = torch::stack(train.images);
   dataset.train_labels = torch::tensor(train.labels, torch::kInt64);

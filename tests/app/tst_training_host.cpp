@@ -89,6 +89,19 @@ class TestTrainingHost : public QObject {
     QVERIFY(ask("decoder", "ddt_dh/weights.safetensors").refusal.find("which is no decoder") != std::string::npos);
   }
 
+  void dataAreBrowsed() {
+    base::DataQuestion question;
+    question.config = yaml_;
+    question.label = 2;
+    question.count = 3;
+    const auto answer = answerTo<base::DataAnswer>(
+        [&](const std::function<void(const base::DataAnswer&)>& deliver) { host_->browseData(question, deliver); });
+    QVERIFY2(answer.error.empty(), answer.error.c_str());
+    QCOMPARE(answer.class_names.size(), std::size_t{testing::kTinyClasses});
+    QCOMPARE(answer.images.size(), std::size_t{3});
+    QVERIFY(answer.sources[0].starts_with("down/"));
+  }
+
   void aPreflightComesAlone() {
     std::promise<base::PreflightReport> promise;
     auto report = promise.get_future();

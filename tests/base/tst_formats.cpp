@@ -9,6 +9,7 @@
 #include "core/base/formats/safetensors.h"
 #include "core/base/formats/tensor_source.h"
 #include "core/base/formats/tensorboard_writer.h"
+#include "core/base/formats/tf_record.h"
 #include "tests/support/studio_test.h"
 
 using namespace meanflow::base;

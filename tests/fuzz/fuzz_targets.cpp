@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fuzz/fuzz_targets.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -10,6 +12,8 @@
 #include "core/base/formats/pt_file.h"
 #include "core/base/formats/safetensors.h"
 #include "core/base/formats/shard_index.h"
+#include "core/base/formats/step_log.h"
+#include "core/base/formats/tensorboard_reader.h"
 
 namespace meanflow::fuzz {
 namespace {
@@ -71,8 +75,45 @@ void shardIndex(std::span<const std::byte> bytes) {
   for (const auto& file : index->files) require(file.find('/') == std::string::npos);
 }
 
+void checkEvent(const base::TensorboardEvent& event, std::size_t file_size) {
+  require(std::isfinite(event.wall_time));
+  for (const auto& scalar : event.scalars) touch(std::as_bytes(std::span(scalar.tag)));
+  for (const auto& image : event.images)
+    require(image.size > 0 && image.offset <= file_size && image.size <= file_size - image.offset);
+}
+
+/// Checksums stop a mutated file at its first record: the bytes are taken as one event without them, too.
+void tfevents(std::span<const std::byte> bytes) {
+  base::TensorboardReader reader(bytes, "input");
+  for (auto events = reader.poll(16);; events = reader.poll(16)) {
+    if (!events) {
+      require(events.error().message.starts_with("input: "));
+      break;
+    }
+    if (events->empty()) break;
+    for (const auto& event : *events) checkEvent(event, bytes.size());
+  }
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const std::size_t skipped : {std::size_t{0}, std::size_t{12}}) {
+    if (skipped > text.size()) break;
+    const auto event = base::parseTensorboardEvent(text.substr(skipped), "input", skipped);
+    event ? checkEvent(*event, bytes.size()) : require(event.error().message.starts_with("input: "));
+  }
+}
+
+void stepLog(std::span<const std::byte> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    if (const auto line = base::parseStepLine(text.substr(0, end)))
+      for (const auto& value : line->values) require(!value.name.empty());
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 constexpr Target kTargets[] = {
-    {"safetensors", safetensors}, {"npz", npz}, {"pt", pt}, {"yaml", yaml}, {"shard_index", shardIndex}};
+    {"safetensors", safetensors}, {"npz", npz},           {"pt", pt},           {"yaml", yaml},
+    {"shard_index", shardIndex},  {"tfevents", tfevents}, {"step_log", stepLog}};
 
 }  // namespace
 

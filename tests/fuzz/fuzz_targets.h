@@ -15,7 +15,7 @@ struct Target {
   void (*run)(std::span<const std::byte> bytes);
 };
 
-/// safetensors, npz, pt, yaml, shard_index.
+/// safetensors, npz, pt, yaml, shard_index, tfevents, step_log.
 std::span<const Target> targets();
 
 }  // namespace meanflow::fuzz

@@ -102,8 +102,73 @@ def shard_index_seeds():
     write("shard_index", "wrong.json", json.dumps({"weight_map": {"a": 1}}))
 
 
+def masked_crc(data):
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 255] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def record(data, length=None):
+    head = struct.pack("<Q", len(data) if length is None else length)
+    return head + struct.pack("<I", masked_crc(head)) + data + struct.pack("<I", masked_crc(data))
+
+
+def varint(value):
+    out = b""
+    while value > 127:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, content):  # bytes
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def tb_event(step, values, time=1.7e9):
+    return b"\x09" + struct.pack("<d", time) + b"\x10" + varint(step) + field(5, b"".join(field(1, v) for v in values))
+
+
+def tfevents_seeds():
+    png = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef"
+                        "0000000049454e44ae426082")
+    scalar = lambda tag, value: field(1, tag) + b"\x15" + struct.pack("<f", value)
+    tensor = lambda tag, body: field(1, tag) + field(8, body)
+    version = record(b"\x09" + struct.pack("<d", 1.7e9) + field(3, b"brain.Event:2"))
+    write("tfevents", "scalars", version + record(tb_event(1, [scalar(b"loss", 0.5), scalar(b"lr", 1e-4)])) + record(tb_event(2, [scalar(b"loss", 0.25)])))
+    write("tfevents", "tensors", version + record(tb_event(3, [
+        tensor(b"float", b"\x08\x01" + field(2, b"") + field(4, struct.pack("<f", 2.0))),
+        tensor(b"packed", b"\x08\x01" + field(5, struct.pack("<f", 3.0))),
+        tensor(b"double", b"\x08\x02" + b"\x31" + struct.pack("<d", 4.0)),
+        tensor(b"int64", b"\x08\x09" + field(10, varint(5))),
+        tensor(b"half", b"\x08\x13" + field(13, varint(0x3C00)))])))
+    write("tfevents", "images", version + record(tb_event(4, [field(1, b"samples") + field(4, b"\x08\x01\x10\x01\x18\x03" + field(4, png)),
+                                                              tensor(b"tf2", b"\x08\x07" + field(8, b"1") + field(8, b"1") + field(8, png) * 2)])))
+    write("tfevents", "session", version + record(b"\x09" + struct.pack("<d", 1.7e9) + b"\x10\x05" + field(7, b"\x08\x01")))
+    write("tfevents", "torn", (version + record(tb_event(1, [scalar(b"loss", 0.5)])))[:-3])
+    write("tfevents", "four_gigabytes", version + record(b"", 1 << 32))
+    write("tfevents", "event", tb_event(7, [scalar(b"bare", 1.0), field(1, b"x") * 40]))
+
+
+def step_log_seeds():
+    write("step_log", "sit.txt", "[\033[34m2024-05-01 12:34:56\033[0m] Training for 1400 epochs...\n"
+                                 "[\033[34m2024-05-01 12:35:56\033[0m] (step=0000100) Train Loss: 0.8123, Train Steps/Sec: 3.21\n")
+    write("step_log", "rae.txt", "[\033[34m2025-10-01 00:00:00\033[0m] [Epoch 0 | Step 100] train/loss: 0.9012, train/lr: 0.0002\n"
+                                 "[\033[34m2025-10-01 00:10:00\033[0m] [Epoch 0] epoch/loss: 0.8\n")
+    write("step_log", "odd.txt", "(step=0000200/7000), Train Loss: nan, BS-1GPU: 32 Train Steps/Sec: 1e400, id: x, a:b:c: 3\n(step=)\n(step=99999999999999999999) a: 1\n")
+
+
 pt_seeds()
 npz_seeds()
 safetensors_seeds()
 yaml_seeds()
 shard_index_seeds()
+tfevents_seeds()
+step_log_seeds()

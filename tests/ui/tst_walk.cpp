@@ -16,6 +16,7 @@
 #include <QPushButton>
 #include <QSet>
 #include <QSettings>
+#include <QTableWidget>
 #include <QTemporaryDir>
 #include <QToolButton>
 #include <QTreeWidget>
@@ -26,6 +27,8 @@
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_controls.h"
 #include "ui/panels/class_grid_panel.h"
+#include "ui/panels/data_panel.h"
+#include "ui/panels/evaluation_panel.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/theme/theme.h"
 #include "ui/window/command_palette.h"
@@ -186,6 +189,15 @@ class TestWalk : public QObject {
         if (qstrcmp(name, "system") == 0) QTest::qWait(2500);  // a chart needs two looks
         picture(dock->widget(), QLatin1String(name));
       }
+      bringUp(QStringLiteral("evaluation"));
+      auto* scores = named<QTableWidget>(*window_, QStringLiteral("Scores"));
+      QTest::qWait(500);  // the report is read on another thread; a tiny run has none
+      if (scores->rowCount() > 2) scores->setCurrentCell(2, scores->columnCount() - 4);
+      picture(window_->findChild<EvaluationPanel*>(), QStringLiteral("evaluation"));
+      bringUp(QStringLiteral("data"));
+      auto* data = window_->findChild<DataPanel*>();
+      QTRY_VERIFY_WITH_TIMEOUT(!data->answer().images.empty(), kPatienceMs);
+      picture(data, QStringLiteral("data"));
       key(Qt::Key_F5);
       for (const char* name : {"samples", "trajectory", "cmt", "checkpoints"}) {
         bringUp(QLatin1String(name));

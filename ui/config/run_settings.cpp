@@ -37,6 +37,10 @@ void RunSettings::setSource(RunSource* source) {
 
 void RunSettings::read() {
   const int reading = ++reading_;
+  if (source_->isForeign()) {
+    problem_ = tr("This run was recorded by another program; the studio does not read its settings.");
+    return;
+  }
   const std::string path = (source_->folder() + QStringLiteral("/config.yaml")).toStdString();
   background_.run(
       this, [path] { return base::loadConfig(path); },

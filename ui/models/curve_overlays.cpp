@@ -4,6 +4,8 @@
 #include <QFileInfo>
 #include <algorithm>
 
+#include "ui/models/open_run.h"
+
 namespace meanflow::ui {
 
 void CurveOverlays::setFolders(const QStringList& folders) {
@@ -12,14 +14,15 @@ void CurveOverlays::setFolders(const QStringList& folders) {
     const bool is_known =
         std::any_of(runs_.begin(), runs_.end(), [&](const auto& run) { return run->folder == folder; });
     if (is_known) continue;
-    if (const auto checked = RecordedRunSource::check(folder); !checked.ok()) {
-      Q_EMIT failed(QString::fromStdString(checked.error().message));
+    auto opened = openRun(folder);
+    if (!opened.ok()) {
+      Q_EMIT failed(QString::fromStdString(opened.error().message));
       continue;
     }
     auto run = std::make_unique<Run>();
     run->folder = folder;
     run->name = QFileInfo(folder).fileName();
-    run->source = std::make_unique<RecordedRunSource>(folder);
+    run->source = std::move(*opened);
     run->data = std::make_unique<CurveData>(run->source->metrics());
     run->data->setSmoothing(smoothing_);
     connect(run->source.get(), &RunSource::changed, this, [this](StoreKind kind) {

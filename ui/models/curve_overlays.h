@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ui/models/curve_data.h"
-#include "ui/models/recorded_run_source.h"
+#include "ui/models/run_source.h"
 
 namespace meanflow::ui {
 
@@ -17,7 +17,7 @@ class CurveOverlays final : public QObject {
   struct Run {
     QString folder;
     QString name;
-    std::unique_ptr<RecordedRunSource> source;
+    std::unique_ptr<RunSource> source;
     std::unique_ptr<CurveData> data;
   };
 

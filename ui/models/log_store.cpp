@@ -22,6 +22,10 @@ struct InWords {
                                                         : LogLevel::kInfo;
   }
   void operator()(const base::RunStarted& e) {
+    if (e.num_workers == 0) {
+      text = inLog("%1: recorded by another program").arg(QString::fromStdString(e.run_name));
+      return;
+    }
     text = (e.is_resumed ? inLog("Run %1 continues on %2 with %3 workers, seed %4")
                          : inLog("Run %1 starts on %2 with %3 workers, seed %4"))
                .arg(QString::fromStdString(e.run_name), QString::fromStdString(e.device))
@@ -33,6 +37,10 @@ struct InWords {
     text = inLog("State: %1").arg(runStateText(e.state));
   }
   void operator()(const base::StageStarted& e) {
+    if (e.total_steps == 0) {
+      text = inLog("%1 begins behind step %2").arg(stageTitle(e.stage), formatCount(e.step));
+      return;
+    }
     text = inLog("%1 starts at step %2 of %3, %4 parameters")
                .arg(stageTitle(e.stage), formatCount(e.step), formatCount(e.total_steps),
                     formatShort(static_cast<double>(e.num_parameters)));

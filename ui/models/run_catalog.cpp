@@ -9,6 +9,7 @@
 #include "core/base/events/event_json.h"
 #include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
+#include "core/base/run/trace_folder.h"
 #include "ui/models/recent_runs.h"
 
 namespace meanflow::ui {
@@ -42,7 +43,7 @@ void readTail(const QString& path, RunCard& card) {
 
 }  // namespace
 
-bool RunCard::isInterrupted() const { return !base::isEnded(state) && !is_owned; }
+bool RunCard::isInterrupted() const { return !base::isEnded(state) && !is_owned && !is_foreign; }
 
 RunCard readRunCard(const QString& folder) {
   RunCard card;
@@ -51,6 +52,8 @@ RunCard readRunCard(const QString& folder) {
   const auto run = base::RunFolder::open(folder.toStdString());
   const QFileInfo events(folder + QStringLiteral("/events.jsonl"));
   card.is_there = run.ok() || events.exists();
+  if (!events.exists() && QFileInfo(folder).isDir() && base::hasTraces(folder.toStdString()))
+    card.is_there = card.is_foreign = true;
   if (!card.is_there) return card;
   card.is_owned = run.ok() && run->isOwnedBySomeone();
   card.changed = events.exists() ? events.lastModified() : QFileInfo(folder).lastModified();

@@ -20,6 +20,7 @@ struct RunCard {
   base::RunState state = base::RunState::kIdle;  ///< As the run said last.
   bool is_there = false;                         ///< The folder can be read.
   bool is_owned = false;                         ///< Some process is training it.
+  bool is_foreign = false;                       ///< Of another program: its files can be looked at.
   QString stage;                                 ///< Of the last step it reported.
   qint64 step = 0;
   QDateTime changed;

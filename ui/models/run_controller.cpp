@@ -66,7 +66,7 @@ RunAccess RunController::access() const {
 }
 
 void RunController::refresh() {
-  const bool can_train = canTrain() && !(source_ && source_->isLoading());
+  const bool can_train = canTrain() && !(source_ && (source_->isLoading() || source_->isForeign()));
   const auto now =
       actionsFor(source_ ? source_->summary().state : base::RunState::kIdle, access(), source_ != nullptr, can_train);
   if (now == actions_) return;

@@ -37,6 +37,9 @@ class RunSource : public QObject {
   virtual bool isLive() const { return false; }      ///< Trained by this process.
   /// Whether a process seems to be working on the run, here or elsewhere.
   virtual bool isWorkedOn() const { return false; }
+  /// What recorded it, when that was not the studio: then it can be looked at and no more. Empty: a run of the studio.
+  virtual QString origin() const { return {}; }
+  bool isForeign() const { return !origin().isEmpty(); }
   bool isLoading() const { return is_loading_; }       ///< The record's end has not been reached yet.
   const QString& trouble() const { return trouble_; }  ///< Why events no longer arrive; empty when all is well.
 

@@ -256,6 +256,9 @@ void CheckpointsPanel::presentEmpty() {
   stack_->setCurrentIndex(cards.empty() ? 1 : 0);
   if (!source_)
     empty_->setText(tr("No run is open"), tr("Open a run to see what it has saved."));
+  else if (source_->isForeign())
+    empty_->setText(tr("Not a run of the studio"),
+                    tr("Checkpoints of other programs can be imported: New run, then the menu of a stage."));
   else if (list_.isLoading() && list_.trouble().isEmpty())
     empty_->setText(tr("Reading the checkpoints…"), tr("Only names, sizes and states are read."));
   else if (!list_.trouble().isEmpty())

@@ -125,7 +125,10 @@ void CurvesPanel::setSource(RunSource* source) {
     connect(source_, &RunSource::changed, this, [this](StoreKind kind) {
       if (kind == StoreKind::kMetrics) refreshData();
     });
-    connect(source_, &RunSource::loadingFinished, this, &CurvesPanel::refreshData);
+    connect(source_, &RunSource::loadingFinished, this, [this] {
+      if (source_->isForeign()) showWhatThereIs();
+      refreshData();
+    });
     // CurveData reads the source's store: let go of it before it dies.
     connect(source_, &QObject::destroyed, this, [this] {
       lines_.clear();
@@ -187,6 +190,22 @@ void CurvesPanel::setShownScalars(const QStringList& names) {
   if (names == shown_) return;
   shown_ = names;
   refreshData();
+}
+
+void CurvesPanel::showWhatThereIs() {
+  constexpr qsizetype kMost = 4;
+  QStringList found;
+  for (const auto& stage : source_->summary().stages) {
+    for (const auto& name : source_->metrics().seriesNames(stage.name)) {
+      const QString text = QString::fromStdString(name);
+      if (shown_.contains(text)) return;
+      if (name != "unix_seconds" && !found.contains(text)) found << text;
+    }
+  }
+  // What most people look for first.
+  std::stable_partition(found.begin(), found.end(),
+                        [](const QString& name) { return name.contains(QStringLiteral("loss"), Qt::CaseInsensitive); });
+  if (!found.isEmpty()) shown_ = found.mid(0, kMost);
 }
 
 void CurvesPanel::setOverlays(const QStringList& folders) {

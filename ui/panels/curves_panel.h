@@ -76,6 +76,8 @@ class CurvesPanel final : public QWidget {
   void refreshMarks();
   void refreshSpikes();
   void refreshCursor();
+  /// A foreign run has tags of its own: takes the first of them when none of those on show is there.
+  void showWhatThereIs();
   bool showEmptyState(const std::vector<std::string>& stages);
   void onRangeChanged(double lower, double upper);
   void showReadOut(double x);

@@ -203,7 +203,8 @@ void PipelinePanel::refreshCards() {
   name_->setToolTip(source_->folder());
   const bool is_cut_off =
       !base::isEnded(run.state) && controller_.access() == RunAccess::kNone && !source_->isLoading();
-  state_->setText(is_cut_off ? tr("interrupted") : runStateText(run.state));
+  const bool is_foreign = source_->isForeign();
+  state_->setText(is_foreign ? tr("read-only") : is_cut_off ? tr("interrupted") : runStateText(run.state));
   QPalette palette = state_->palette();
   palette.setColor(QPalette::WindowText, theme_.colors().*(is_cut_off ? &ThemeColors::warning : colorOf(run.state)));
   state_->setPalette(palette);
@@ -219,7 +220,10 @@ void PipelinePanel::refreshCards() {
     }
   }
   QStringList parts;
-  parts << tr("%1 of %2 stages done").arg(done).arg(run.stages.size());
+  if (is_foreign)
+    parts << source_->origin();
+  else
+    parts << tr("%1 of %2 stages done").arg(done).arg(run.stages.size());
   if (is_time_known && time_left > 0) parts << tr("this stage ends in %1").arg(formatDuration(time_left));
   if (!run.progress.what.empty()) {
     parts << tr("now: %1").arg(QString::fromStdString(run.progress.what));
@@ -256,6 +260,11 @@ void PipelinePanel::refreshCards() {
     const bool is_used = i < run.stages.size();
     if (is_used) {
       StageSummary stage = run.stages[i];
+      if (is_foreign) {
+        cards_[i]->presentRecorded(stage);
+        cards_[i]->setVisible(true);
+        continue;
+      }
       if (is_cut_off && stage.state == StageState::kRunning) stage.state = StageState::kStopped;
       cards_[i]->present(stage, static_cast<int>(i) == run.current_stage && !base::isEnded(run.state),
                          imported_.contains(stage.name) ? imported_.at(stage.name) : QString());

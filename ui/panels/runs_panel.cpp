@@ -28,6 +28,7 @@ struct Look {
 
 Look lookOf(const RunCard& card) {
   if (!card.is_there) return {"folder", &ThemeColors::idle};
+  if (card.is_foreign) return {"curve", &ThemeColors::idle};
   if (card.isInterrupted()) return {"pause", &ThemeColors::warning};
   switch (card.state) {
     case base::RunState::kFinished:
@@ -47,6 +48,7 @@ Look lookOf(const RunCard& card) {
 
 QString stateText(const RunCard& card) {
   if (!card.is_there) return RunsPanel::tr("not there now");
+  if (card.is_foreign) return RunsPanel::tr("of another program");
   return card.isInterrupted() ? RunsPanel::tr("interrupted") : runStateText(card.state);
 }
 

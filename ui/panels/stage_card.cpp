@@ -140,6 +140,20 @@ void StageCard::presentImported(const StageSummary& stage, const QString& source
   setAccessibleName(tr("Stage %1: imported from %2").arg(title_->text(), source));
 }
 
+void StageCard::presentRecorded(const StageSummary& stage) {
+  setIcon(stage.name, StageState::kStopped);
+  title_->setText(stageTitle(stage.name));
+  state_->setText(tr("recorded"));
+  QPalette palette = state_->palette();
+  palette.setColor(QPalette::WindowText, theme_.colors().muted);
+  state_->setPalette(palette);
+  bar_->hide();
+  steps_->setText(stage.step > 0 ? tr("up to step %1").arg(formatCount(stage.step)) : tr("no curve"));
+  for (auto* label : {eta_, speed_, loss_}) label->hide();
+  setToolTip(tr("%1: its curves and pictures").arg(title_->text()));
+  setAccessibleName(tr("%1: recorded, %2").arg(title_->text(), steps_->text()));
+}
+
 void StageCard::present(const StageSummary& stage, bool is_current, const QString& source) {
   if (!source.isEmpty()) return presentImported(stage, source);
   bar_->show();

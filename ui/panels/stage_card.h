@@ -18,6 +18,8 @@ class StageCard final : public QFrame {
   explicit StageCard(const Theme& theme, QWidget* parent = nullptr);
   /// `source`: what stands in for training the stage; empty where it is trained.
   void present(const StageSummary& stage, bool is_current, const QString& source = {});
+  /// What another program recorded: how far it came, and nothing of its plans.
+  void presentRecorded(const StageSummary& stage);
 
  private:
   void presentImported(const StageSummary& stage, const QString& source);

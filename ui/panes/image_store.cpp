@@ -1,19 +1,41 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panes/image_store.h"
 
+#include <QBuffer>
 #include <QDir>
+#include <QFile>
 #include <QImage>
 #include <QImageReader>
 #include <algorithm>
 #include <cstring>
 #include <exception>
 
+#include "core/base/run/trace_folder.h"
+
 namespace meanflow::ui {
+namespace {
+constexpr std::uint64_t kMaxEncodedBytes = std::uint64_t{64} << 20;
+}
 
 ImageLoader imageLoaderFor(const QString& folder) {
   return [folder](const std::string& path) -> base::Result<base::Image8> {
-    const QString file = QDir(folder).filePath(QString::fromStdString(path));
-    QImageReader reader(file);
+    const auto piece = base::piecePath(path);  // a picture inside a TensorBoard event file
+    const QString file = QDir(folder).filePath(QString::fromStdString(piece ? piece->file : path));
+    QImageReader reader;
+    QBuffer encoded;
+    if (piece) {
+      QFile whole(file);
+      if (piece->size > kMaxEncodedBytes || !whole.open(QIODevice::ReadOnly) ||
+          !whole.seek(static_cast<qint64>(piece->offset)))
+        return base::Error{
+            QStringLiteral("%1: %2").arg(QDir::toNativeSeparators(file), whole.errorString()).toStdString()};
+      encoded.setData(whole.read(static_cast<qint64>(piece->size)));
+      encoded.open(QIODevice::ReadOnly);
+      reader.setDevice(&encoded);
+      reader.setDecideFormatFromContent(true);
+    } else {
+      reader.setFileName(file);
+    }
     QImage read = reader.read();
     if (read.isNull()) {
       return base::Error{

@@ -147,14 +147,17 @@ QString SampleGridPane::kindText(const Kind& kind) const {
   if (kind.what == "teacher") text = tr("Teacher");
   if (kind.what == "reconstruction") return tr("Reconstruction");
   if (kind.what != "one_step" && kind.what != "two_step")
-    text = kind.nfe == 1 ? tr("%1 (1 call)").arg(text) : tr("%1 (%2 calls)").arg(text).arg(kind.nfe);
+    text = kind.nfe <= 0   ? text
+           : kind.nfe == 1 ? tr("%1 (1 call)").arg(text)
+                           : tr("%1 (%2 calls)").arg(text).arg(kind.nfe);
   return kind.is_ema ? text : tr("%1, raw weights").arg(text);
 }
 
 QString SampleGridPane::entryText(const SampleGridEntry& entry) const {
   QStringList parts = {tr("%1, step %2").arg(QString::fromStdString(entry.stage)).arg(entry.step)};
   if (entry.what != "reconstruction") {
-    parts << tr("NFE %1").arg(entry.nfe) << (entry.is_ema ? tr("EMA weights") : tr("raw weights"));
+    if (entry.nfe > 0)  // otherwise a program recorded it that does not say
+      parts << tr("NFE %1").arg(entry.nfe) << (entry.is_ema ? tr("EMA weights") : tr("raw weights"));
   }
   if (entry.cost_ms > 0) parts << tr("took %1 ms").arg(shortNumber(entry.cost_ms));
   return parts.join(QStringLiteral(" \u00b7 "));

@@ -10,6 +10,8 @@
 #include "ui/panels/class_grid_panel.h"
 #include "ui/panels/class_map_panel.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/data_panel.h"
+#include "ui/panels/evaluation_panel.h"
 #include "ui/panels/gradients_panel.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
@@ -41,6 +43,8 @@ PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& ca
       gradients(new GradientsPanel(theme)),
       bias_variance(new BiasVariancePanel(theme)),
       class_map(new ClassMapPanel(theme)),
+      evaluation(new EvaluationPanel(theme)),
+      data(new DataPanel(theme)),
       timeline_(timeline),
       layout_(layout) {
   dock();
@@ -80,10 +84,18 @@ void PanelSet::dock() {
       tr("What the run's velocity costs: variance, the teacher's error, the network's own bias"));
   add("class_map", tr("Classes"), class_map,
       tr("How well each class is recognised, and which were won or lost between stages"));
+  add("evaluation", tr("Evaluation"), evaluation,
+      tr("Scores of the run and of others beside it, each with a card that says how it was made"));
+  add("data", tr("Data"), data,
+      tr("Classes and images of the data set, what the decoder makes of them, latent statistics"));
 }
 
 void PanelSet::connectPanels() {
   connect(runs, &RunsPanel::overlayChanged, curves, &CurvesPanel::setOverlays);
+  connect(runs, &RunsPanel::overlayChanged, evaluation, &EvaluationPanel::setOverlays);
+  data->setDraft([this] { return config->draft().yaml(); });
+  connect(&config->draft(), &ConfigDraft::edited, data, &DataPanel::draftChanged);
+  connect(&config->draft(), &ConfigDraft::replaced, data, &DataPanel::draftChanged);
   connect(checkpoints, &CheckpointsPanel::sampleRequested, this, [this](const QString& path) {
     layout_.bringUp(QStringLiteral("class_grids"));
     class_grids->useCheckpoints(path, {});
@@ -126,6 +138,8 @@ void PanelSet::setHost(base::TrainingHost* host) {
   estimate_.setHost(host);
   config->setHost(host);
   checkpoints->setHost(host);
+  data->setHost(host);
+  evaluation->setObstacle(host ? QString() : tr("the training library is not loaded (yet)"));
 }
 
 void PanelSet::setSource(RunSource* source) {
@@ -142,6 +156,8 @@ void PanelSet::setSource(RunSource* source) {
   gradients->setSource(source);
   bias_variance->setSource(source);
   class_map->setSource(source);
+  evaluation->setSource(source);
+  data->setSource(source);
 }
 
 }  // namespace meanflow::ui

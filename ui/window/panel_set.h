@@ -22,6 +22,8 @@ class ClassMapPanel;
 class ConfigPanel;
 class CurvesPanel;
 class GradientsPanel;
+class DataPanel;
+class EvaluationPanel;
 class LogPanel;
 class PipelinePanel;
 class QueuePanel;
@@ -61,6 +63,8 @@ class PanelSet final : public QObject {
   GradientsPanel* const gradients;
   BiasVariancePanel* const bias_variance;
   ClassMapPanel* const class_map;
+  EvaluationPanel* const evaluation;
+  DataPanel* const data;
 
  private:
   void dock();

@@ -3,8 +3,10 @@
 
 #include <QDateTime>
 #include <QFileInfo>
+#include <algorithm>
 
 #include "core/base/run/demo_run.h"
+#include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
 #include "ui/config/config_panel.h"
 #include "ui/models/live_run_source.h"
@@ -99,6 +101,21 @@ QString RunDesk::startDemo(const DemoOptions& options) {
 QString RunDesk::continueRun(RunSource& source) {
   base::RunRequest request;
   request.run_folder = source.folder().toStdString();
+  return start(request, &source);
+}
+
+QString RunDesk::evaluate(RunSource& source) {
+  base::RunRequest request;
+  request.run_folder = source.folder().toStdString();
+  const auto folder = base::RunFolder::open(request.run_folder);
+  if (!folder.ok()) return QString::fromStdString(folder.error().message);
+  const auto config = folder->readConfig();
+  if (!config.ok()) return QString::fromStdString(config.error().message);
+  if (std::find(config->stages.begin(), config->stages.end(), "report") == config->stages.end()) {
+    std::string stages;
+    for (const auto& stage : config->stages) stages += stage + ",";
+    request.overrides = {"stages=[" + stages + "report]"};
+  }
   return start(request, &source);
 }
 

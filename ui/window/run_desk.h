@@ -42,6 +42,8 @@ class RunDesk final : public QObject {
   QString startNew(const NewRun& run);
   QString startDemo(const DemoOptions& options);
   QString continueRun(RunSource& source);
+  /// Continues a run whose stages are all trained, so that the stage report scores it.
+  QString evaluate(RunSource& source);
   QString extend(const QString& folder, const QString& assignment);
 
  public Q_SLOTS:

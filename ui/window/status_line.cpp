@@ -35,11 +35,13 @@ void StatusLine::present(const RunSource* source, const RunController& controlle
   }
   const auto& run = source->summary();
   const bool is_cut_off = !base::isEnded(run.state) && controller.access() == RunAccess::kNone && !source->isLoading();
-  const QString where = source->isLive()                               ? tr("trained here")
+  const QString where = source->isForeign()                            ? tr("of another program")
+                        : source->isLive()                             ? tr("trained here")
                         : controller.access() == RunAccess::kElsewhere ? tr("trained elsewhere")
                                                                        : tr("record");
-  state_->setText(source->isLoading()
-                      ? tr("reading…")
+  state_->setText(source->isLoading() ? tr("reading…")
+                  : source->isForeign()
+                      ? where
                       : tr("%1 · %2").arg(is_cut_off ? tr("interrupted") : runStateText(run.state), where));
   device_->setText(run.device.empty()
                        ? QString()
@@ -55,7 +57,7 @@ void StatusLine::present(const RunSource* source, const RunController& controlle
   const auto unsaved = run.unsavedSteps();
   saved_->setText(base::isEnded(run.state) || unsaved == 0 ? tr("saved")
                                                            : tr("%1 steps unsaved").arg(formatCount(unsaved)));
-  saved_->setVisible(run.has_started);
+  saved_->setVisible(run.has_started && !source->isForeign());
 }
 
 }  // namespace meanflow::ui

@@ -115,7 +115,7 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "samples", Qt::Horizontal);
       split("samples", "curves", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
-      stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints"});
+      stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints", "evaluation", "data"});
       stack("log", {"system"});
       stack("curves", {"gradients", "bias_variance", "class_map"});
       stack("pipeline", {"runs"});
@@ -129,7 +129,8 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("curves", "bias_variance", Qt::Horizontal);
       split("bias_variance", "cmt", Qt::Vertical);
       stack("curves", {"gradients", "log", "system"});
-      stack("cmt", {"samples", "trajectory", "class_grids", "class_map", "config", "checkpoints"});
+      stack("cmt",
+            {"samples", "trajectory", "class_grids", "class_map", "config", "checkpoints", "evaluation", "data"});
       stack("pipeline", {"runs"});
       show({"pipeline", "curves", "gradients", "bias_variance", "cmt", "log", "system"});
       widths("curves", "bias_variance", 58);
@@ -138,25 +139,28 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "class_grids", Qt::Horizontal);
       split("class_grids", "samples", Qt::Horizontal);
       stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system", "gradients",
-                        "bias_variance", "class_map"});
+                        "bias_variance", "class_map", "evaluation", "data"});
       stack("pipeline", {"runs"});
       show({"pipeline", "class_grids", "samples", "trajectory", "checkpoints", "runs"});
       widths("class_grids", "samples", 66);
       break;
     case Perspective::kEvaluate:
-      split("runs", "curves", Qt::Horizontal);
-      split("curves", "samples", Qt::Horizontal);
-      stack("samples", {"class_grids", "class_map", "trajectory", "cmt"});
-      split("curves", "checkpoints", Qt::Vertical);
-      stack("curves", {"log", "config", "system", "gradients", "bias_variance"});
+      split("runs", "evaluation", Qt::Horizontal);
+      split("evaluation", "samples", Qt::Horizontal);
+      stack("samples", {"class_grids", "class_map", "data", "trajectory", "cmt"});
+      split("evaluation", "checkpoints", Qt::Vertical);
+      stack("evaluation", {"curves", "log", "config", "system", "gradients", "bias_variance"});
       stack("runs", {"pipeline"});
-      show({"runs", "curves", "checkpoints", "samples", "class_grids", "class_map", "pipeline"});
+      show({"runs", "evaluation", "curves", "checkpoints", "samples", "data", "class_grids", "class_map", "pipeline"});
       workspace_->resizeDocks(
-          {find(QStringLiteral("runs")), find(QStringLiteral("curves")), find(QStringLiteral("samples"))},
-          {kPipelineWidth, rest / 2, rest / 2}, Qt::Horizontal);
+          {find(QStringLiteral("runs")), find(QStringLiteral("evaluation")), find(QStringLiteral("samples"))},
+          {kPipelineWidth, rest * 62 / 100, rest * 38 / 100}, Qt::Horizontal);
+      workspace_->resizeDocks({find(QStringLiteral("evaluation")), find(QStringLiteral("checkpoints"))},
+                              {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
       break;
   }
-  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log", "gradients", "class_map"}) {
+  for (const char* front :
+       {"samples", "pipeline", "runs", "curves", "class_grids", "log", "gradients", "class_map", "evaluation"}) {
     const bool leads =
         perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
     auto* dock = find(QLatin1String(front));

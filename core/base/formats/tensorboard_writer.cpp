@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <protozero/pbf_writer.hpp>
 
 #include "core/base/formats/png.h"
+#include "core/base/formats/tf_record.h"
 
 namespace meanflow::base {
 namespace {
@@ -27,41 +27,12 @@ constexpr protozero::pbf_tag_type kSessionStatus = 1;
 constexpr std::int32_t kSessionStart = 1;
 constexpr std::int32_t kRgb = 3;
 
-constexpr std::array<std::uint32_t, 256> makeCrcTable() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1u) != 0 ? 0x82f63b78u : 0u);
-    table[i] = value;
-  }
-  return table;
-}
-constexpr auto kCrcTable = makeCrcTable();
-
 void eventHead(protozero::pbf_writer& event, double wall_time, std::int64_t step) {
   event.add_double(event_field::kWallTime, wall_time);
   event.add_int64(event_field::kStep, step);
 }
 
-template <class T>
-void appendBytes(std::string& out, const T& value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-std::span<const std::byte> asBytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
-
 }  // namespace
-
-std::uint32_t crc32c(std::span<const std::byte> bytes) {
-  std::uint32_t crc = 0xffffffffu;
-  for (const auto byte : bytes) crc = kCrcTable[(crc ^ static_cast<std::uint32_t>(byte)) & 0xffu] ^ (crc >> 8);
-  return ~crc;
-}
-
-std::uint32_t maskedCrc32c(std::span<const std::byte> bytes) {
-  const std::uint32_t crc = crc32c(bytes);
-  return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
-}
 
 Result<std::unique_ptr<TensorboardWriter>> TensorboardWriter::open(const std::filesystem::path& folder,
                                                                    double wall_time) {
@@ -131,12 +102,8 @@ Result<void> TensorboardWriter::addImage(std::string_view tag, const Image8& ima
 }
 
 Result<void> TensorboardWriter::writeRecord(std::string_view event) {
-  std::string length, record;
-  appendBytes(length, static_cast<std::uint64_t>(event.size()));
-  record = length;
-  appendBytes(record, maskedCrc32c(asBytes(length)));
-  record += event;
-  appendBytes(record, maskedCrc32c(asBytes(event)));
+  std::string record;
+  appendTfRecord(record, event);
   ssize_t written = ::write(fd_, record.data(), record.size());
   while (written < 0 && errno == EINTR) written = ::write(fd_, record.data(), record.size());
   if (written == static_cast<ssize_t>(record.size())) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TensorBoard event files: TFRecords (length, masked CRC-32C of the length, data, masked CRC-32C of the data) that hold
-// protocol-buffer Events.
+// TensorBoard event files: TFRecords (tf_record.h) that hold protocol-buffer Events.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -13,11 +12,6 @@
 #include "core/base/result.h"
 
 namespace meanflow::base {
-
-/// CRC-32C (Castagnoli) of the bytes.
-std::uint32_t crc32c(std::span<const std::byte> bytes);
-/// TFRecord's mask of it: rotated right by 15 and offset, so that a CRC over data with CRCs stays useful.
-std::uint32_t maskedCrc32c(std::span<const std::byte> bytes);
 
 /// Appends to a new file events.out.tfevents.SECONDS.HOST.PID.N in a folder. TensorBoard treats each folder as one run
 /// with one step axis, and a purge concerns the whole folder: give every stage its own.

@@ -106,16 +106,23 @@ void MetricsStore::on(const StepCompleted& event) {
     series_[{event.stage, name}].append(static_cast<double>(event.step), value);
   };
   for (const auto& scalar : event.scalars) add(scalar.name, scalar.value);
-  add("seconds_per_step", event.seconds_per_step);
-  add("images_per_second", event.images_per_second);
-  add("images_seen", static_cast<double>(event.images_seen));
-  add("is_clipped", event.is_clipped ? 1 : 0);
-  add("unix_seconds", last_unix_seconds_);
+  // Other programs' records (run/trace_folder.h) say neither workers nor speeds, and give the tags of one step apart.
+  const bool is_foreign = run_ && run_->num_workers == 0;
+  const auto* times = series(event.stage, "unix_seconds");
+  const bool goes_on =
+      times == nullptr || times->empty() || static_cast<double>(event.step) > times->x(times->size() - 1);
+  if (!is_foreign) {
+    add("seconds_per_step", event.seconds_per_step);
+    add("images_per_second", event.images_per_second);
+    add("images_seen", static_cast<double>(event.images_seen));
+    add("is_clipped", event.is_clipped ? 1 : 0);
+  }
+  if (!is_foreign || goes_on) add("unix_seconds", last_unix_seconds_);
   const int num_devices = run_ ? std::max(1, run_->num_workers) : 1;
   double& device_seconds = device_seconds_[event.stage];
   if (device_since_ > 0) device_seconds += std::max(0.0, last_unix_seconds_ - device_since_) * num_devices;
   device_since_ = last_unix_seconds_;
-  add("device_seconds", device_seconds);
+  if (!is_foreign) add("device_seconds", device_seconds);
   StageModel& model = stageModel(event.stage);
   model.step = event.step, model.images_seen = event.images_seen, model.eta_seconds = event.eta_seconds;
   model.seconds_per_step = event.seconds_per_step, model.images_per_second = event.images_per_second;

@@ -23,6 +23,15 @@ void TrainingHost::inspectCheckpoint(const CheckpointQuestion& question,
   deliver(finding);
 }
 
+void TrainingHost::browseData(const DataQuestion& question, std::function<void(const DataAnswer&)> deliver) {
+  DataAnswer answer;
+  answer.label = question.label;
+  answer.first = question.first;
+  answer.is_held_out = question.is_held_out;
+  answer.error = kCannot;
+  deliver(answer);
+}
+
 Result<void> TrainingHost::startPreflight(const PreflightRequest&, std::function<void(const PreflightNews&)>) {
   return Error{kCannot};
 }

@@ -14,6 +14,7 @@
 #include "core/base/run/checkpoint_export.h"
 #include "core/base/run/checkpoint_finding.h"
 #include "core/base/run/cost_estimate.h"
+#include "core/base/run/data_browse.h"
 #include "core/base/run/preflight_report.h"
 
 namespace meanflow::base {
@@ -88,6 +89,9 @@ class TrainingHost {
                             std::function<void(const CostEstimate&)> deliver);
   virtual void inspectCheckpoint(const CheckpointQuestion& question,
                                  std::function<void(const CheckpointFinding&)> deliver);
+  /// Classes and images of a data set, reconstructions, latent statistics. A newer question makes one that waits void:
+  /// its answer never comes.
+  virtual void browseData(const DataQuestion& question, std::function<void(const DataAnswer&)> deliver);
   /// One at a time, and not beside a run, whose speed it would measure. What is wrong with the configuration comes in
   /// the report; the error says why nothing was begun.
   virtual Result<void> startPreflight(const PreflightRequest& request,
