@@ -73,7 +73,7 @@ QString factOf(const Score& score, const QString& name) {
 }
 
 /// Takes a request and does nothing with it.
-class NotingHost final : public base::TrainingHost {
+class EvaluationHost final : public base::TrainingHost {
  public:
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink>) override {
     requests.push_back(request);
@@ -380,7 +380,7 @@ class TestEvaluation : public QObject {
   void theDeskAddsTheReportToARunWithoutThatStage() {
     const QString folder = dir_->filePath(QStringLiteral("run"));
     put(folder + QStringLiteral("/config.yaml"), "stages: [teacher, cmt]\n");
-    NotingHost host;
+    EvaluationHost host;
     RunDesk desk;
     desk.setHost(&host, {});
     connect(&desk, &RunDesk::started, this, [](LiveRunSource* live) { delete live; });

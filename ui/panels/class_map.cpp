@@ -12,7 +12,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kMargin = 8;
+constexpr int kMapMargin = 8;
 constexpr int kBarHeight = 10;
 
 QColor blend(const QColor& a, const QColor& b, double share) {
@@ -67,7 +67,7 @@ void ClassMap::setCurrent(int label) {
 
 QRectF ClassMap::mapRect() const {
   const int legend = kBarHeight + fontMetrics().height() + 12;
-  return QRectF(rect()).adjusted(kMargin, kMargin, -kMargin, -legend);
+  return QRectF(rect()).adjusted(kMapMargin, kMapMargin, -kMapMargin, -legend);
 }
 
 int ClassMap::numColumns() const {

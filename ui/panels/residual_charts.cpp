@@ -13,10 +13,10 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoResiduals = std::numeric_limits<double>::quiet_NaN();
 
 /// On a logarithmic axis what is zero or unknown is a gap.
-double drawable(double value) { return value > 0 && std::isfinite(value) ? value : kNothing; }
+double drawable(double value) { return value > 0 && std::isfinite(value) ? value : kNoResiduals; }
 
 std::array<double, ResidualCharts::kNumLines> lineValues(const base::ResidualTerms& terms, double eta) {
   const auto shares = base::sharesAt(terms, eta);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "core/base/events/step_line.h"
 #include "core/base/run/run_state.h"
 
 namespace meanflow::base {
@@ -252,6 +253,7 @@ std::string toJsonLine(const EventRecord& record) {
 }
 
 Result<std::optional<EventRecord>> eventFromJson(std::string_view line) {
+  if (auto step = stepFromJsonLine(line)) return std::optional<EventRecord>(std::move(*step));
   const Json json = Json::parse(line, nullptr, false);
   if (json.is_discarded() || !json.is_object()) return Error{fmt::format("not an event: '{}'", line.substr(0, 80))};
   const auto type = json.find("type");

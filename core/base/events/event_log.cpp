@@ -155,6 +155,15 @@ Result<EventLogReader> EventLogReader::open(const std::filesystem::path& path) {
   return EventLogReader(path, fd);
 }
 
+Result<EventLogReader> EventLogReader::open(const std::filesystem::path& path, std::int64_t offset) {
+  auto reader = open(path);
+  if (!reader || offset == 0) return reader;
+  if (offset < 0 || readAt(reader->fd_, offset - 1, 1) != "\n")
+    return Error{fmt::format("{}: no line begins at byte {}", path.string(), offset)};
+  reader->offset_ = offset;
+  return reader;
+}
+
 EventLogReader::~EventLogReader() {
   if (fd_ >= 0) ::close(fd_);
 }

@@ -46,6 +46,8 @@ class EventLogWriter final : public EventSink {
 class EventLogReader {
  public:
   static Result<EventLogReader> open(const std::filesystem::path& path);
+  /// Begins at `offset`, which must be where a line begins (see offset()).
+  static Result<EventLogReader> open(const std::filesystem::path& path, std::int64_t offset);
   ~EventLogReader();
   EventLogReader(EventLogReader&& other) noexcept;
   EventLogReader& operator=(EventLogReader&& other) noexcept;
@@ -56,6 +58,8 @@ class EventLogReader {
   Result<std::vector<EventRecord>> poll();
   /// Lines passed over: unknown event types, and lines that are not events.
   std::int64_t numSkipped() const { return num_skipped_; }
+  /// Bytes of the lines read so far, from the beginning of the file.
+  std::int64_t offset() const { return offset_; }
   /// Whether the last poll stopped at its limit with more to read.
   bool hasMore() const { return has_more_; }
 

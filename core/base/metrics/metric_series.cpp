@@ -9,6 +9,8 @@ namespace meanflow::base {
 namespace {
 constexpr std::size_t kFactor = 16;
 constexpr double kInf = std::numeric_limits<double>::infinity();
+/// Where the generations of condensed series begin: whoever read one starts again when the points take its place.
+constexpr std::uint64_t kCondensedGeneration = std::uint64_t{1} << 63;
 }  // namespace
 
 void MetricSeries::append(double x, double y) {
@@ -19,12 +21,47 @@ void MetricSeries::append(double x, double y) {
   extendPyramid(x_.size() - 1);
 }
 
+void MetricSeries::appendSegment(const SeriesSegment& segment) {
+  if (std::isnan(segment.x_last) || segments_.size() != x_.size()) return;
+  if (!x_.empty() && segment.x_first <= x_.back()) return;
+  if (segments_.empty()) generation_ |= kCondensedGeneration;
+  segments_.push_back(segment);
+  x_.push_back(segment.x_last);
+  y_.push_back(segment.y_last);
+  extendPyramid(x_.size() - 1);
+}
+
+std::uint64_t MetricSeries::numFinite(std::size_t i) const {
+  return i < segments_.size() ? segments_[i].num_finite : (std::isfinite(y_[i]) ? 1 : 0);
+}
+
+std::vector<SeriesSegment> MetricSeries::segments(std::size_t num_points) const {
+  num_points = std::max<std::size_t>(num_points, 1);
+  std::vector<SeriesSegment> segments;
+  segments.reserve(x_.size() / num_points + 1);
+  for (std::size_t start = 0; start < x_.size(); start += num_points) {
+    const auto end = std::min(start + num_points, x_.size());
+    SeriesSegment segment{xFirst(start), x_[end - 1], y_[end - 1], kInf, -kInf, 0, 0};
+    for (auto i = start; i < end; ++i) {
+      const auto count = numFinite(i);
+      if (count == 0) continue;
+      segment.low = std::min(segment.low, low(i)), segment.high = std::max(segment.high, high(i));
+      segment.num_finite += count;
+      segment.mean += (mean(i) - segment.mean) * static_cast<double>(count) / static_cast<double>(segment.num_finite);
+    }
+    if (segment.num_finite == 0) segment.low = segment.high = segment.mean = std::nan("");
+    segments.push_back(segment);
+  }
+  return segments;
+}
+
 void MetricSeries::truncateAfter(double step) {
   const auto keep = static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), step) - x_.begin());
   if (keep == x_.size()) return;
   ++generation_;
   x_.resize(keep);
   y_.resize(keep);
+  segments_.resize(std::min(keep, segments_.size()));
   // Level k exists from 16^k + 1 points on; extendPyramid makes it anew when there are as many again.
   for (std::size_t k = levels_.size(), unit = std::size_t{1} << (4 * k); k > 1; --k, unit /= kFactor)
     if (keep <= unit / kFactor) levels_.pop_back();
@@ -41,7 +78,7 @@ void MetricSeries::truncateAfter(double step) {
     if (first >= keep) continue;
     Extremes rest{kInf, -kInf};
     for (std::size_t i = first; i < keep; ++i)
-      if (std::isfinite(y_[i])) rest = {std::min(rest.min, y_[i]), std::max(rest.max, y_[i])};
+      if (numFinite(i) > 0) rest = {std::min(rest.min, low(i)), std::max(rest.max, high(i))};
     level.push_back(rest);
   }
 }
@@ -61,9 +98,9 @@ void MetricSeries::extendPyramid(std::size_t index) {
     auto& level = levels_[k];
     const std::size_t bucket = index / bucket_size;
     if (bucket == level.size()) level.push_back({kInf, -kInf});
-    if (std::isfinite(y_[index])) {
-      level[bucket].min = std::min(level[bucket].min, y_[index]);
-      level[bucket].max = std::max(level[bucket].max, y_[index]);
+    if (numFinite(index) > 0) {
+      level[bucket].min = std::min(level[bucket].min, low(index));
+      level[bucket].max = std::max(level[bucket].max, high(index));
     }
   }
 }
@@ -77,7 +114,7 @@ MetricSeries::Extremes MetricSeries::extremes(std::size_t first, std::size_t las
            (first + bucket_size * kFactor <= last || last == x_.size()))
       bucket_size *= kFactor, ++level;
     if (level == 0) {
-      if (std::isfinite(y_[first])) found = {std::min(found.min, y_[first]), std::max(found.max, y_[first])};
+      if (numFinite(first) > 0) found = {std::min(found.min, low(first)), std::max(found.max, high(first))};
     } else {
       const auto& e = levels_[level - 1][first / bucket_size];
       found = {std::min(found.min, e.min), std::max(found.max, e.max)};
@@ -104,7 +141,7 @@ std::vector<SeriesBucket> MetricSeries::view(double x_low, double x_high, std::s
     const auto e = extremes(start, end);
     const bool has_any = e.min <= e.max;
     buckets.push_back(
-        {x_[start], x_[end - 1], has_any ? e.min : std::nan(""), has_any ? e.max : std::nan(""), y_[end - 1]});
+        {xFirst(start), x_[end - 1], has_any ? e.min : std::nan(""), has_any ? e.max : std::nan(""), y_[end - 1]});
   }
   return buckets;
 }
@@ -116,10 +153,10 @@ void SmoothedSeries::update(const MetricSeries& source) {
     smoothed_ = {};
   }
   for (; num_taken_ < source.size(); ++num_taken_) {
-    const double y = source.y(num_taken_);
-    if (std::isfinite(y)) {
-      weight_power_ *= weight_;
-      mean_ += (1 - weight_) / (1 - weight_power_) * (y - mean_);
+    if (const auto count = source.numFinite(num_taken_); count > 0) {
+      const double weight = count == 1 ? weight_ : std::pow(weight_, static_cast<double>(count));
+      weight_power_ *= weight;
+      mean_ += (1 - weight) / (1 - weight_power_) * (source.mean(num_taken_) - mean_);
     }
     smoothed_.append(source.x(num_taken_), weight_power_ < 1 ? mean_ : std::nan(""));
   }

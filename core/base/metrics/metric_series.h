@@ -14,19 +14,41 @@ struct SeriesBucket {
   double y_last = 0;  ///< The last point's value, perhaps not finite.
 };
 
+/// `count` neighbouring points in one: what a pyramid on disk keeps of a long series.
+struct SeriesSegment {
+  double x_first = 0, x_last = 0;
+  double y_last = 0;             ///< The last point's value, perhaps not finite.
+  double low = 0, high = 0;      ///< Of the finite values; NaN without any.
+  double mean = 0;               ///< Likewise.
+  std::uint64_t num_finite = 0;  ///< Points that low, high and mean are of.
+  bool operator==(const SeriesSegment&) const = default;
+};
+
 /// Append-only points (x, y) with x increasing, and a min/max pyramid over them (factor 16), so that a view of 10^7
 /// points costs a few thousand look-ups and never hides an extreme. Not thread-safe.
 class MetricSeries {
  public:
   /// An x at or before the last one means that the run was rewound: the points from there on are dropped first.
   void append(double x, double y);
-  /// Drops the points with x > `step`.
+  /// Appends many points at once: extremes stay exact, single values are gone. Only onto segments or nothing; points
+  /// may follow.
+  void appendSegment(const SeriesSegment& segment);
+  /// Drops the points with x > `step`, and segments that reach beyond it.
   void truncateAfter(double step);
 
   std::size_t size() const { return x_.size(); }
   bool empty() const { return x_.empty(); }
   double x(std::size_t i) const { return x_[i]; }
   double y(std::size_t i) const { return y_[i]; }
+  /// Whether it holds segments: points between x(i - 1) and x(i) are known by their extremes alone.
+  bool isCondensed() const { return !segments_.empty(); }
+  double low(std::size_t i) const { return i < segments_.size() ? segments_[i].low : y_[i]; }
+  double high(std::size_t i) const { return i < segments_.size() ? segments_[i].high : y_[i]; }
+  double mean(std::size_t i) const { return i < segments_.size() ? segments_[i].mean : y_[i]; }
+  /// Finite points behind entry i.
+  std::uint64_t numFinite(std::size_t i) const;
+  /// The series in segments of `num_points` entries each, the last one perhaps of fewer.
+  std::vector<SeriesSegment> segments(std::size_t num_points) const;
   /// Changes whenever points were dropped: what was derived from the series must start again.
   std::uint64_t generation() const { return generation_; }
 
@@ -41,14 +63,18 @@ class MetricSeries {
   Extremes extremes(std::size_t first, std::size_t last) const;
   void extendPyramid(std::size_t index);
 
+  double xFirst(std::size_t i) const { return i < segments_.size() ? segments_[i].x_first : x_[i]; }
+
   std::vector<double> x_, y_;
+  std::vector<SeriesSegment> segments_;        ///< Of the first entries of x_ and y_.
   std::vector<std::vector<Extremes>> levels_;  ///< levels_[k][i]: points [i 16^(k+1), (i+1) 16^(k+1)).
   std::uint64_t generation_ = 0;
 };
 
 /// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend
 /// on what is visible. Debiased: m += (1 - w) / (1 - w^n) (y - m), which equals s / (1 - w^n) with s = w s + (1 - w) y
-/// and leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there).
+/// and leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there). A
+/// segment of n points counts as n times its mean, which is exact where its points are equal.
 class SmoothedSeries {
  public:
   /// `weight` w in [0, 1): the share of the old average; 0 = no smoothing.

@@ -2,6 +2,7 @@
 #include "core/base/metrics/metrics_store.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace meanflow::base {
 namespace {
@@ -31,6 +32,16 @@ std::vector<std::string> MetricsStore::seriesNames(const std::string& stage) con
   for (auto it = series_.lower_bound({stage, ""}); it != series_.end() && it->first.first == stage; ++it)
     names.push_back(it->first.second);
   return names;
+}
+
+MetricsStore::SeriesMap MetricsStore::takeSeries() {
+  ++revisions_.series;
+  return std::exchange(series_, {});
+}
+
+void MetricsStore::replaceSeries(SeriesMap series) {
+  series_ = std::move(series);
+  ++revisions_.series;
 }
 
 const StageModel* MetricsStore::stage(const std::string& name) const {

@@ -40,15 +40,21 @@ struct Timed {
 class MetricsStore {
  public:
   using Key = std::pair<std::string, std::string>;  ///< (stage, name or what)
+  using SeriesMap = std::map<Key, MetricSeries>;
 
   void apply(const EventRecord& record);
   void clear() { *this = {}; }
 
   /// nullptr when the run has not reported it. Besides the scalars of StepCompleted there are "seconds_per_step",
   /// "images_per_second", "images_seen", "is_clipped", "unix_seconds" and "device_seconds" (below), and the metrics of
-  /// MetricsReady under "metrics/NAME". x is the step. Pointers stay valid until clear().
+  /// MetricsReady under "metrics/NAME". x is the step. Pointers stay valid until clear() or replaceSeries().
   const MetricSeries* series(const std::string& stage, const std::string& name) const;
   std::vector<std::string> seriesNames(const std::string& stage) const;
+
+  const SeriesMap& allSeries() const { return series_; }
+  SeriesMap takeSeries();
+  /// Puts the same series at another resolution in their place: condensed ones, or all their points.
+  void replaceSeries(SeriesMap series);
 
   const std::optional<RunStarted>& run() const { return run_; }
   RunState state() const { return state_; }
@@ -101,7 +107,7 @@ class MetricsStore {
   StageModel& stageModel(const std::string& name);
   void dropAfter(const std::string& stage, std::int64_t step);
 
-  std::map<Key, MetricSeries> series_;
+  SeriesMap series_;
   std::optional<RunStarted> run_;
   RunState state_ = RunState::kIdle;
   std::string failure_, outcome_, current_stage_;
