@@ -65,6 +65,14 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
   scheduleFrame();
 }
 
+void RunSource::replaceSeries(base::MetricsStore::SeriesMap series) {
+  is_condensed_ = std::any_of(series.begin(), series.end(), [](const auto& item) { return item.second.isCondensed(); });
+  metrics_.replaceSeries(std::move(series));
+  mark(StoreKind::kMetrics);
+  mark(StoreKind::kSummary);
+  scheduleFrame();
+}
+
 void RunSource::takeOver(RunSource& other) {
   summary_ = std::exchange(other.summary_, {});
   axis_ = std::exchange(other.axis_, {});
@@ -73,6 +81,7 @@ void RunSource::takeOver(RunSource& other) {
   samples_ = std::exchange(other.samples_, {});
   trajectories_ = std::exchange(other.trajectories_, {});
   cmt_matrices_ = std::exchange(other.cmt_matrices_, {});
+  is_condensed_ = std::exchange(other.is_condensed_, false);
   is_dirty_.fill(true);
   scheduleFrame();
 }
