@@ -7,7 +7,6 @@
 #include <QApplication>
 #include <QDir>
 #include <QFileInfo>
-#include <QJsonDocument>
 #include <QSettings>
 #include <QTimer>
 #include <cstdio>
@@ -15,9 +14,9 @@
 #include <optional>
 #include <string>
 
+#include "app/studio/run_bench.h"
 #include "core/base/run/demo_run.h"
 #include "core/base/run/training_host.h"
-#include "ui/bench/frame_times.h"
 #include "ui/main_window.h"
 #include "ui/theme/theme.h"
 
@@ -36,9 +35,8 @@ struct Arguments {
   std::string device;
   std::optional<std::int64_t> seed;
   double after_seconds = 3;
-  std::string bench;
-  std::int64_t bench_points = 10'000'000;
-  bool is_json = false;
+  meanflow::app::BenchOrder bench;
+  bool is_first_frame = false;
 };
 
 QString tr(const char* text) { return QCoreApplication::translate("main", text); }
@@ -89,17 +87,6 @@ void takeScreenshotLater(MainWindow& window, const Arguments& arguments) {
   });
 }
 
-int runBench(const meanflow::ui::Theme& theme, const Arguments& arguments) {
-  const auto measured = meanflow::ui::benchCurves(theme, arguments.bench_points);
-  if (arguments.is_json) {
-    std::cout << QJsonDocument(measured).toJson(QJsonDocument::Compact).toStdString() << "\n";
-  } else {
-    for (auto it = measured.begin(); it != measured.end(); ++it)
-      std::cout << it.key().toStdString() << " " << it.value().toVariant().toString().toStdString() << "\n";
-  }
-  return 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -118,12 +105,8 @@ int main(int argc, char** argv) {
   parser.add_option("--after", arguments.after_seconds, "Seconds to wait before the screenshot")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  parser.add_option("--bench", arguments.bench, "Measure the window instead of opening it: curves")
-      ->check(CLI::IsMember({"curves"}));
-  parser.add_option("--bench-points", arguments.bench_points, "Points of the measured curve")
-      ->check(CLI::Range(std::int64_t{1000}, std::int64_t{100'000'000}))
-      ->capture_default_str();
-  parser.add_flag("--json", arguments.is_json, "Print the measurement as JSON");
+  meanflow::app::addBenchOptions(parser, arguments.bench);
+  parser.add_flag("--first-frame", arguments.is_first_frame, "")->group("");  // for --bench startup
   parser.set_version_flag("--version", std::string("meanflow-studio ") + STUDIO_VERSION);
 
   QApplication app(argc, argv);  // takes Qt's own options out of argv first
@@ -144,11 +127,16 @@ int main(int argc, char** argv) {
                   : arguments.theme == "dark" ? ThemeChoice::kDark
                                               : static_cast<ThemeChoice>(std::clamp(stored, 0, 2)));
 
-  if (!arguments.bench.empty()) return runBench(theme, arguments);
-
   const QString program_folder = QCoreApplication::applicationDirPath();
-  MainWindow window(theme, settings,
-                    [program_folder](QString* error) { return openTrainingHost(program_folder, error); });
+  const meanflow::ui::TrainingHostFactory factory = [program_folder](QString* error) {
+    return openTrainingHost(program_folder, error);
+  };
+  if (!arguments.bench.name.empty())
+    return meanflow::app::runBench(theme, factory, arguments.bench, QString::fromStdString(arguments.run));
+
+  MainWindow window(theme, settings, factory);
+  std::optional<meanflow::app::FirstFrame> first_frame;
+  if (arguments.is_first_frame) first_frame.emplace(window);
   meanflow::ui::DemoOptions demo;
   if (!arguments.out.empty()) demo.out_folder = QFileInfo(QString::fromStdString(arguments.out)).absoluteFilePath();
   if (arguments.is_quick) demo.config = QStringLiteral("demo-quick");
@@ -166,6 +154,7 @@ int main(int argc, char** argv) {
   }
   window.setDemoOptions(demo);
   window.show();
+  if (arguments.is_first_frame) return QApplication::exec();
   QTimer::singleShot(0, &window, [&] {
     window.loadTrainingLibrary();
     if (!arguments.run.empty()) window.openFolder(QString::fromStdString(arguments.run));

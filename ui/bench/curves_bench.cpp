@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <QApplication>
 #include <QElapsedTimer>
-#include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <random>
 
-#include "ui/bench/frame_times.h"
+#include "ui/bench/bench_room.h"
 #include "ui/models/run_source.h"
 #include "ui/panels/curves_panel.h"
 
@@ -16,14 +14,7 @@ namespace {
 constexpr int kNumFrames = 300;
 constexpr double kShare = 0.005;  // of the visible range a frame: the whole of it in some seconds
 
-/// CPU time of this thread: what a frame costs, whatever else the machine is doing.
-double cpuMs() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return 1e3 * static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e6;
-}
-
-void fill(RunSource& source, std::int64_t num_points) {
+void fillCurves(RunSource& source, std::int64_t num_points) {
   base::RunStarted started;
   started.run_name = "bench";
   started.stages = {"teacher"};
@@ -48,18 +39,11 @@ void fill(RunSource& source, std::int64_t num_points) {
 
 }  // namespace
 
-double FrameTimes::quantile(double q) const {
-  if (ms.empty()) return 0;
-  auto sorted = ms;
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1))];
-}
-
 QJsonObject benchCurves(const Theme& theme, std::int64_t num_points) {
   QElapsedTimer clock;
   clock.start();
   RunSource source(QStringLiteral("/bench"));
-  fill(source, num_points);
+  fillCurves(source, num_points);
   const double fill_seconds = static_cast<double>(clock.elapsed()) / 1e3;
   CurvesPanel panel(theme);
   panel.resize(1000, 600);
@@ -73,9 +57,9 @@ QJsonObject benchCurves(const Theme& theme, std::int64_t num_points) {
   FrameTimes times, cpu_times;
   for (int frame = 0; frame < kNumFrames; ++frame) {
     clock.restart();
-    const double cpu_before = cpuMs();
+    const double cpu_before = threadCpuMs();
     panel.panBy(kShare);
-    cpu_times.ms.push_back(cpuMs() - cpu_before);
+    cpu_times.ms.push_back(threadCpuMs() - cpu_before);
     times.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
     QApplication::processEvents();
   }

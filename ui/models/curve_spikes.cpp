@@ -10,7 +10,7 @@ bool CurveSpikes::isDone() const {
   for (const auto& stage : store_.stages()) {
     for (const char* scalar : {"loss", "grad_norm"}) {
       const auto* series = store_.series(stage.name, scalar);
-      if (!series) continue;
+      if (!series || series->isCondensed()) continue;  // its points are still being read
       const auto detector = detectors_.find({stage.name, scalar});
       if (detector == detectors_.end() ? !series->empty() : !detector->second.isDone(*series)) return false;
     }
@@ -23,7 +23,7 @@ bool CurveSpikes::update(std::size_t max_points) {
   for (const auto& stage : store_.stages()) {
     for (const char* scalar : {"loss", "grad_norm"}) {
       const auto* series = store_.series(stage.name, scalar);
-      if (!series) continue;
+      if (!series || series->isCondensed()) continue;
       auto& detector = detectors_[{stage.name, scalar}];
       if (detector.isDone(*series)) continue;
       has_news = true;  // also when points were dropped and none are left

@@ -67,6 +67,14 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
   scheduleFrame();
 }
 
+void RunSource::replaceSeries(base::MetricsStore::SeriesMap series) {
+  is_condensed_ = std::any_of(series.begin(), series.end(), [](const auto& item) { return item.second.isCondensed(); });
+  metrics_.replaceSeries(std::move(series));
+  mark(StoreKind::kMetrics);
+  mark(StoreKind::kSummary);
+  scheduleFrame();
+}
+
 void RunSource::takeOver(RunSource& other) {
   summary_ = std::exchange(other.summary_, {});
   axis_ = std::exchange(other.axis_, {});
@@ -77,6 +85,7 @@ void RunSource::takeOver(RunSource& other) {
   cmt_matrices_ = std::exchange(other.cmt_matrices_, {});
   blocks_ = std::exchange(other.blocks_, {});
   residuals_ = std::exchange(other.residuals_, {});
+  is_condensed_ = std::exchange(other.is_condensed_, false);
   is_dirty_.fill(true);
   scheduleFrame();
 }

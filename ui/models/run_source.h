@@ -47,6 +47,8 @@ class RunSource : public QObject {
   const StepAxis& axis() const { return axis_; }
   const LogStore& log() const { return log_; }
   const base::MetricsStore& metrics() const { return metrics_; }
+  /// Whether the series are condensed to their extremes: the points of a long record are still being read.
+  bool isCondensed() const { return is_condensed_; }
   /// In order of arrival; those of steps voided by a resume are removed. `grid` is set for the newest few at most.
   const std::vector<base::SamplesReady>& samples() const { return samples_; }
   const std::vector<base::TrajectoryReady>& trajectories() const { return trajectories_; }
@@ -75,6 +77,8 @@ class RunSource : public QObject {
   void takeOver(RunSource& other);
   void setTrouble(const QString& trouble);
   void setLoading(bool is_loading);
+  /// The series of what was fed so far at another resolution.
+  void replaceSeries(base::MetricsStore::SeriesMap series);
   void markSummary() { mark(StoreKind::kSummary); }
 
  private:
@@ -96,6 +100,7 @@ class RunSource : public QObject {
   QTimer frame_;
   std::chrono::steady_clock::time_point last_frame_{};
   bool is_loading_ = false;
+  bool is_condensed_ = false;
   int num_recalls_ = 0;
   QString trouble_;
 };

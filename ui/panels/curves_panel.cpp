@@ -500,6 +500,12 @@ void CurvesPanel::askExport() {
   const QString path = QFileDialog::getSaveFileName(this, tr("Export curves"), QStringLiteral("curves.png"),
                                                     tr("Picture (*.png);;Drawing (*.svg);;Visible points (*.csv)"));
   if (path.isEmpty()) return;
+  if (path.endsWith(QLatin1String(".csv")) && source_ && source_->isCondensed()) {
+    QMessageBox::information(this, tr("Export curves"),
+                             tr("The points of this long run are still being read; until then only their extremes are "
+                                "known. Export them as CSV once the status bar no longer says so."));
+    return;
+  }
   const bool is_saved = path.endsWith(QLatin1String(".csv"))   ? saveCsv(path)
                         : path.endsWith(QLatin1String(".svg")) ? saveSvg(path)
                                                                : savePng(path);

@@ -42,7 +42,8 @@ void StatusLine::present(const RunSource* source, const RunController& controlle
   state_->setText(source->isLoading() ? tr("reading…")
                   : source->isForeign()
                       ? where
-                      : tr("%1 · %2").arg(is_cut_off ? tr("interrupted") : runStateText(run.state), where));
+                      : tr("%1 · %2").arg(is_cut_off ? tr("interrupted") : runStateText(run.state),
+                                          source->isCondensed() ? tr("reading single points…") : where));
   device_->setText(run.device.empty()
                        ? QString()
                        : tr("%1 × %2 workers").arg(QString::fromStdString(run.device)).arg(run.num_workers));
