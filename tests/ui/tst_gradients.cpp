@@ -301,7 +301,10 @@ class TestGradients : public QObject {
     panel.showStep(QStringLiteral("cmt"), 330, false);
     panel.show();
     QTRY_VERIFY(panel.showsMap());
-    panel.map().setBlock(12);
+    auto& map = panel.map();
+    QTest::mouseClick(&map, Qt::LeftButton, {},
+                      QPoint(static_cast<int>(map.xOf(330)) - 1, static_cast<int>(map.rowRect(12).center().y())));
+    QCOMPARE(map.block(), std::size_t{12});
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("gradients")));
     panel.setSource(nullptr);
   }
