@@ -32,14 +32,14 @@ QJsonObject benchCurves(const Theme& theme, std::int64_t num_points);
 QJsonObject benchStartup(const QString& program);
 
 /// A window on a live run that says 10,000 steps a second and shows 25 grids of samples a second, for some seconds.
-/// Frames are the stretches in which the window's thread was busy without a break (over 1 ms). Also: events that
+/// Frames are the turns of the event loop that took over 1 ms of the thread's CPU time. Also: events that
 /// arrived, the share of time the thread was busy, memory at the beginning, growth of memory and bytes per event of it.
 QJsonObject benchFlood(Theme& theme);
 
 /// Writes a run of `num_events` made-up events and opens it: once without a pyramid (first_open_ms until curves are
 /// shown, read_seconds until every point is there and the pyramid is written), then several times with it: p50_ms
-/// from the request to the drawn curves of the whole run. longest_busy_ms: the longest stretch in which the window
-/// did not react while the points were read in the background.
+/// from the request to the drawn curves of the whole run. longest_busy_ms: CPU time of the longest turn of the event
+/// loop while the points were read in the background.
 QJsonObject benchOpen(Theme& theme, std::int64_t num_events);
 
 /// A grid of 10 classes x 8 noises in one step of the newest student of the run in `folder`, made again and again with

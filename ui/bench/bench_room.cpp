@@ -9,6 +9,7 @@
 #include <QTimer>
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 namespace meanflow::ui {
 
@@ -60,21 +61,17 @@ BenchRoom::BenchRoom() : settings_(dir_.filePath(QStringLiteral("settings.ini"))
 }
 
 BusyMeter::BusyMeter(QObject* parent) : QObject(parent) {
-  auto* dispatcher = QAbstractEventDispatcher::instance();
-  connect(dispatcher, &QAbstractEventDispatcher::awake, this, [this] {
-    if (!is_awake_) awake_since_ = Clock::now();
-    is_awake_ = true;
-  });
-  connect(dispatcher, &QAbstractEventDispatcher::aboutToBlock, this, [this] {
-    if (!std::exchange(is_awake_, false)) return;
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - awake_since_).count();
+  // Qt's dispatcher on GLib says so after every turn of the loop that may have waited.
+  connect(QAbstractEventDispatcher::instance(), &QAbstractEventDispatcher::awake, this, [this] {
+    const double now = threadCpuMs();
+    const double ms = now - std::exchange(cpu_ms_, now);
     busy_ms_ += ms;
     if (ms > 1) frames_.ms.push_back(ms);
   });
 }
 
 void BusyMeter::restart() {
-  awake_since_ = Clock::now();
+  cpu_ms_ = threadCpuMs();
   frames_.ms.clear();
   busy_ms_ = 0;
 }
