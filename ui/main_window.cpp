@@ -226,6 +226,9 @@ void MainWindow::connectPanels() {
   });
   const auto* preflight = &config_->checks().preflight();
   connect(preflight, &PreflightJob::changed, &desk_, [this, preflight] { desk_.setPreflight(preflight->isGoing()); });
+  connect(&attention_, &Attention::changed, this, [this](bool is_there) {
+    if (source_) source_->setWatched(is_there);
+  });
   connect(&controller_, &RunController::actionsChanged, this, &MainWindow::refreshActions);
   connect(&controller_, &RunController::refused, this, [this](const QString& sentence) { say(sentence, true); });
 }
@@ -333,6 +336,7 @@ void MainWindow::setSource(std::unique_ptr<RunSource> source) {
   panels_->runs->setOpenFolder(source_ ? source_->folder() : QString());
   timeline_->setVisible(source_ != nullptr);
   if (source_) {
+    source_->setWatched(attention_.isThere());
     connect(source_.get(), &RunSource::changed, this, &MainWindow::onSourceChanged);
     connect(source_.get(), &RunSource::troubleChanged, this, [this](const QString& trouble) {
       if (!trouble.isEmpty())

@@ -10,6 +10,7 @@
 #include "ui/models/run_catalog.h"
 #include "ui/models/run_controller.h"
 #include "ui/models/run_source.h"
+#include "ui/window/attention.h"
 #include "ui/window/run_desk.h"
 #include "ui/window/workspace_layout.h"
 
@@ -106,6 +107,7 @@ class MainWindow final : public QMainWindow {
   RunDesk desk_;
   RunController controller_;
   std::unique_ptr<RunSource> source_;
+  Attention attention_;
 
   WorkspaceLayout* layout_;
   Banner* banner_;

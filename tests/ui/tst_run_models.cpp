@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QDateTime>
 #include <QDir>
+#include <QElapsedTimer>
 #include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
@@ -189,6 +190,42 @@ class TestRunModels : public QObject {
     for (const auto& held : grids) num_grids_at_once += held.expired() ? 0 : 1;
     QVERIFY2(num_grids_at_once <= long(RunSource::kMaxPicturesInMemory) + 2,
              qPrintable(QString::number(num_grids_at_once)));
+  }
+
+  void stepsAloneAreShownAFewTimesASecond() {
+    RunSource source(QStringLiteral("/nowhere"));
+    source.feed(madeUpRun({.num_stages = 3, .share_of_last = 0.5}));
+    QTest::qWait(2 * RunSource::kStepsMs);
+    QSignalSpy changed(&source, &RunSource::changed);
+    const auto count = [&](StoreKind kind) {
+      return std::count_if(changed.begin(), changed.end(),
+                           [&](const auto& call) { return call.front().template value<StoreKind>() == kind; });
+    };
+    QElapsedTimer clock;
+    clock.start();
+    std::int64_t at = 900;
+    while (clock.elapsed() < 4 * RunSource::kStepsMs) {
+      source.feed(std::vector{step(200000 + at, at)});
+      ++at;
+      QTest::qWait(5);
+    }
+    const auto redraws = count(StoreKind::kMetrics);
+    QVERIFY2(redraws >= 2 && redraws <= clock.elapsed() / RunSource::kStepsMs + 1,
+             qPrintable(QString::number(redraws)));
+    // The last step is shown in the end, and a change of state at once.
+    QTRY_COMPARE(source.metrics().series("teacher", "loss")->x(source.metrics().series("teacher", "loss")->size() - 1),
+                 static_cast<double>(at - 1));
+    changed.clear();
+    source.feed(std::vector{base::EventRecord{500000, 1.8e9, base::StateChanged{RunState::kPaused}}});
+    QTRY_VERIFY(count(StoreKind::kSummary) > 0);
+    // Nobody there: fewer still, and all at once when somebody comes back.
+    source.setWatched(false);
+    changed.clear();
+    source.feed(std::vector{step(600000, at)});
+    QTest::qWait(2 * RunSource::kFrameMs);
+    QCOMPARE(count(StoreKind::kMetrics), 0);
+    source.setWatched(true);
+    QTRY_VERIFY(count(StoreKind::kMetrics) > 0);
   }
 
   void recordedSourceFollowsAGrowingFile() {

@@ -5,6 +5,17 @@
 #include <utility>
 
 namespace meanflow::ui {
+namespace {
+
+/// Whether an event is one of many while training goes on, which the curves and the summary need not hurry for.
+bool goesBy(const base::TrainingEvent& event) {
+  return std::holds_alternative<base::SamplesReady>(event) || std::holds_alternative<base::TrajectoryReady>(event) ||
+         std::holds_alternative<base::CmtMatrixReady>(event) || std::holds_alternative<base::LogMessage>(event) ||
+         std::holds_alternative<base::BlockFiguresReady>(event) ||
+         std::holds_alternative<base::VelocityResidualsReady>(event);
+}
+
+}  // namespace
 
 RunSource::RunSource(QString folder, QObject* parent) : QObject(parent), folder_(std::move(folder)) {
   frame_.setSingleShot(true);
@@ -12,20 +23,45 @@ RunSource::RunSource(QString folder, QObject* parent) : QObject(parent), folder_
   connect(&frame_, &QTimer::timeout, this, &RunSource::onFrame);
 }
 
-void RunSource::scheduleFrame() {
-  if (frame_.isActive()) return;
+void RunSource::scheduleFrame() { startFrame(std::chrono::milliseconds(kFrameMs), last_frame_); }
+
+void RunSource::startFrame(std::chrono::milliseconds pause, Clock::time_point since) {
   // The first event after a quiet time is shown at once, the next ones a frame later.
-  const auto since =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - last_frame_);
-  frame_.start(static_cast<int>(std::clamp<std::int64_t>(kFrameMs - since.count(), 0, kFrameMs)));
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since);
+  const auto wait = std::clamp(pause - passed, std::chrono::milliseconds(0), pause);
+  if (frame_.isActive() && frame_.remainingTime() <= wait.count()) return;
+  frame_.start(wait);
+}
+
+void RunSource::setWatched(bool is_watched) {
+  if (std::exchange(is_watched_, is_watched) == is_watched || !is_watched) return;
+  has_only_steps_ = false;  // who comes back sees how things stand
+  scheduleFrame();
 }
 
 void RunSource::onFrame() {
-  last_frame_ = std::chrono::steady_clock::now();
+  last_frame_ = Clock::now();
+  const bool was_loading = is_loading_;
   const bool has_more = drain();
+  // Steps that go by are drawn a few times a second: with an OpenGL pane in it, every redraw is one of the whole
+  // window.
+  const auto pause = std::chrono::milliseconds(is_watched_ ? kStepsMs : kUnwatchedStepsMs);
+  const bool shows_steps = was_loading || !has_only_steps_ || last_frame_ - last_steps_ >= pause;
+  bool is_waiting = false;
   for (int kind = 0; kind < kNumStoreKinds; ++kind) {
-    if (std::exchange(is_dirty_[static_cast<std::size_t>(kind)], false)) Q_EMIT changed(static_cast<StoreKind>(kind));
+    auto& is_dirty = is_dirty_[static_cast<std::size_t>(kind)];
+    const bool is_of_steps =
+        kind == static_cast<int>(StoreKind::kSummary) || kind == static_cast<int>(StoreKind::kMetrics);
+    if (is_of_steps && !shows_steps)
+      is_waiting = is_waiting || is_dirty;
+    else if (std::exchange(is_dirty, false))
+      Q_EMIT changed(static_cast<StoreKind>(kind));
   }
+  if (shows_steps) {
+    last_steps_ = last_frame_;
+    has_only_steps_ = true;
+  }
+  if (is_waiting) startFrame(pause, last_steps_);
   if (has_more) scheduleFrame();
 }
 
@@ -52,6 +88,7 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
     if (std::holds_alternative<base::StepCompleted>(record.event)) {
       mark(StoreKind::kMetrics);
     } else {
+      has_only_steps_ = has_only_steps_ && goesBy(record.event);
       foldPictures(record);
       mark(StoreKind::kMetrics);  // marks for checkpoints and the like are drawn with the curves
       if (summary_.stages.size() != num_stages || std::holds_alternative<base::RunStarted>(record.event) ||
@@ -70,6 +107,7 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
 void RunSource::replaceSeries(base::MetricsStore::SeriesMap series) {
   is_condensed_ = std::any_of(series.begin(), series.end(), [](const auto& item) { return item.second.isCondensed(); });
   metrics_.replaceSeries(std::move(series));
+  has_only_steps_ = false;
   mark(StoreKind::kMetrics);
   mark(StoreKind::kSummary);
   scheduleFrame();
@@ -87,6 +125,7 @@ void RunSource::takeOver(RunSource& other) {
   residuals_ = std::exchange(other.residuals_, {});
   is_condensed_ = std::exchange(other.is_condensed_, false);
   is_dirty_.fill(true);
+  has_only_steps_ = false;
   scheduleFrame();
 }
 

@@ -23,12 +23,14 @@ enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, 
 inline constexpr int kNumStoreKinds = 8;
 
 /// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which
-/// comes at most once a frame for each kind however many events arrive. Where events come from is a matter of the
-/// subclasses; a bare RunSource is fed by hand.
+/// comes at most once a frame for each kind however many events arrive, and a few times a second for steps. Where
+/// events come from is a matter of the subclasses; a bare RunSource is fed by hand.
 class RunSource : public QObject {
   Q_OBJECT
  public:
   static constexpr int kFrameMs = 33;
+  /// Between redraws of summary and metrics for steps and pictures: with a person at the window, and without.
+  static constexpr int kStepsMs = 250, kUnwatchedStepsMs = 1000;
   static constexpr std::size_t kMaxPicturesInMemory = 48;  ///< Older grids are read back from the run folder.
 
   explicit RunSource(QString folder, QObject* parent = nullptr);
@@ -61,6 +63,8 @@ class RunSource : public QObject {
   /// over.
   int numRecalls() const { return num_recalls_; }
 
+  /// Whether a person is there to see it: steps are shown less often otherwise.
+  void setWatched(bool is_watched);
   /// Folds events in and schedules `changed`. UI thread only.
   void feed(std::span<const base::EventRecord> records);
 
@@ -79,10 +83,13 @@ class RunSource : public QObject {
   void setLoading(bool is_loading);
   /// The series of what was fed so far at another resolution.
   void replaceSeries(base::MetricsStore::SeriesMap series);
-  void markSummary() { mark(StoreKind::kSummary); }
+  void markSummary() { has_only_steps_ = false, mark(StoreKind::kSummary); }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void onFrame();
+  void startFrame(std::chrono::milliseconds pause, Clock::time_point since);  ///< Unless one comes sooner.
   void mark(StoreKind kind) { is_dirty_[static_cast<std::size_t>(kind)] = true; }
   void foldPictures(const base::EventRecord& record);
 
@@ -98,7 +105,9 @@ class RunSource : public QObject {
   ResidualHistory residuals_;
   std::array<bool, kNumStoreKinds> is_dirty_{};
   QTimer frame_;
-  std::chrono::steady_clock::time_point last_frame_{};
+  Clock::time_point last_frame_{}, last_steps_{};
+  bool has_only_steps_ = true;  ///< And pictures and the like, since summary and metrics were shown last.
+  bool is_watched_ = true;
   bool is_loading_ = false;
   bool is_condensed_ = false;
   int num_recalls_ = 0;
