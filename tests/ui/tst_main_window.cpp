@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <QAbstractButton>
-#include <QApplication>
 #include <QDir>
 #include <QDockWidget>
 #include <QLineEdit>
-#include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
-#include <QSet>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QTemporaryDir>
-#include <atomic>
 
 #include "core/base/config/config_io.h"
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
+#include "tests/ui/obedient_host.h"
 #include "ui/config/config_panel.h"
 #include "ui/config/start_bar.h"
 #include "ui/main_window.h"
@@ -32,45 +28,6 @@
 
 using namespace meanflow;
 using namespace meanflow::ui;
-
-namespace {
-
-/// A host whose run starts when asked and stops when told.
-class ObedientHost final : public base::TrainingHost {
- public:
-  explicit ObedientHost(std::string refusal = {}) : refusal_(std::move(refusal)) {}
-  base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
-    if (!refusal_.empty()) return base::Error{refusal_};
-    if (request.run_folder.ends_with("bad")) return base::Error{"bad: teacher.model.depth is 0; set it to at least 1"};
-    sink_ = std::move(sink);
-    last_request = request;
-    for (const auto& record : testing::madeUpRun({.num_stages = 2})) sink_->publish(record);
-    state_ = base::RunState::kRunning;
-    return {};
-  }
-  void send(const base::Command& command) override {
-    if (std::holds_alternative<base::StopAndSave>(command) || std::holds_alternative<base::Discard>(command)) {
-      state_ = base::RunState::kStopped;
-      sink_->publish({5000, 1.8e9, base::StateChanged{base::RunState::kStopped}});
-    }
-  }
-  base::RunState state() const override { return state_; }
-  void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
-  base::Result<void> startPreflight(const base::PreflightRequest&,
-                                    std::function<void(const base::PreflightNews&)> deliver) override {
-    tell = std::move(deliver);
-    return {};
-  }
-  base::RunRequest last_request;
-  std::function<void(const base::PreflightNews&)> tell;  ///< To the window, of the pre-flight that goes on.
-
- private:
-  std::string refusal_;
-  std::shared_ptr<base::EventSink> sink_;
-  std::atomic<base::RunState> state_ = base::RunState::kIdle;
-};
-
-}  // namespace
 
 class TestMainWindow : public QObject {
   Q_OBJECT
@@ -107,8 +64,8 @@ class TestMainWindow : public QObject {
   }
 
   void theDemoWaitsForTheLibraryAndStarts() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.setDemoOptions(
         {.out_folder = dir_->filePath(QStringLiteral("demo")), .overrides = {QStringLiteral("seed=7")}});
     window.show();
@@ -120,7 +77,8 @@ class TestMainWindow : public QObject {
   }
 
   void aRefusedStartSaysWhy() {
-    MainWindow window(*theme_, *settings_, [](QString*) { return new ObedientHost("the disk is full: free 2 GiB"); });
+    MainWindow window(*theme_, *settings_,
+                      [](QString*) { return new testing::ObedientHost("the disk is full: free 2 GiB"); });
     window.setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo"))});
     window.show();
     window.loadTrainingLibrary();
@@ -130,8 +88,8 @@ class TestMainWindow : public QObject {
   }
 
   void closingAsksThenStopsAndSaves() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo"))});
     window.show();
     window.loadTrainingLibrary();
@@ -232,80 +190,9 @@ class TestMainWindow : public QObject {
     QCOMPARE(grids->controls().settings().classes, std::vector<std::int64_t>{5});
   }
 
-  void everyFocusableControlHasANameAndEveryActionATip() {
-    const QString folder = dir_->filePath(QStringLiteral("run"));
-    testing::writeRunFolder(folder, testing::madeUpRun({.num_stages = 3, .has_samples = false}));
-    MainWindow window(*theme_, *settings_, {});
-    window.show();
-    window.openFolder(folder);
-    QTRY_VERIFY(!window.source()->isLoading());
-    QTest::qWait(50);  // the tab bars of the docks are made when they are laid out
-    QStringList unnamed;
-    for (const auto* widget : window.findChildren<QWidget*>()) {
-      const QByteArray kind = widget->metaObject()->className();
-      const bool is_ours =
-          kind != "QWidget" && kind != "QComboBoxListView" && !widget->objectName().startsWith(QStringLiteral("qt_"));
-      if (!is_ours || !(widget->focusPolicy() & Qt::TabFocus) || !widget->accessibleName().isEmpty()) continue;
-      if (const auto* named = qobject_cast<const QAbstractButton*>(widget); named && !named->text().isEmpty()) continue;
-      unnamed << QStringLiteral("%1 in %2")
-                     .arg(QLatin1String(widget->metaObject()->className()),
-                          widget->parent() ? QLatin1String(widget->parent()->metaObject()->className()) : QString());
-    }
-    QVERIFY2(unnamed.isEmpty(), qPrintable(unnamed.join(QStringLiteral("; "))));
-    for (const auto* action : window.menuBar()->findChildren<QAction*>()) {
-      if (action->isSeparator() || action->menu() || action->text().isEmpty() || action->text().startsWith(u'/'))
-        continue;
-      QVERIFY2(!action->toolTip().isEmpty(), qPrintable(action->text()));
-      QVERIFY2(!action->shortcut().isEmpty(), qPrintable(action->text()));
-    }
-    QSet<QKeySequence> keys;
-    for (const auto* action : window.menuBar()->findChildren<QAction*>()) {
-      if (action->shortcut().isEmpty()) continue;
-      QVERIFY2(!keys.contains(action->shortcut()), qPrintable(action->text()));
-      keys.insert(action->shortcut());
-    }
-  }
-
-  void tabReachesEveryControlOnShow() {
-    const QString folder = dir_->filePath(QStringLiteral("run"));
-    testing::writeRunFolder(folder, testing::madeUpRun({.num_stages = 3, .has_samples = false}));
-    MainWindow window(*theme_, *settings_, {});
-    window.resize(1280, 720);
-    window.show();
-    QApplication::setActiveWindow(&window);  // there is no window manager to do it
-    window.openFolder(folder);
-    QTRY_VERIFY(!window.source()->isLoading());
-    for (const char* name : {"config", "class_grids", "gradients", "class_map", "pipeline"}) {
-      window.findChild<QDockWidget*>(QLatin1String(name))->show();
-      window.findChild<QDockWidget*>(QLatin1String(name))->raise();
-      QTest::qWait(80);
-      QSet<QWidget*> wanted;
-      for (auto* widget : window.findChildren<QWidget*>()) {
-        if (widget->isVisible() && widget->isEnabled() && (widget->focusPolicy() & Qt::TabFocus) &&
-            widget->window() == &window && !widget->visibleRegion().isEmpty() && !widget->focusProxy())
-          wanted.insert(widget);
-      }
-      QVERIFY(wanted.size() > 10);
-      // Not by activation: the search line of the runs, say, keeps no key for itself but Tab is pressed everywhere.
-      (*wanted.begin())->setFocus(Qt::TabFocusReason);
-      QSet<QWidget*> reached;
-      for (int i = 0; i < 400; ++i) {
-        auto* focus = QApplication::focusWidget();
-        if (!focus) break;
-        reached.insert(focus);
-        QTest::keyClick(focus, Qt::Key_Tab);
-      }
-      QStringList missed;
-      for (auto* widget : wanted - reached)
-        missed << QStringLiteral("%1 '%2'").arg(QLatin1String(widget->metaObject()->className()),
-                                                widget->accessibleName());
-      QVERIFY2(missed.isEmpty(), qPrintable(missed.join(QStringLiteral("; "))));
-    }
-  }
-
   void theQueueGoesOnPastARunThatFails() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.show();
     window.loadTrainingLibrary();
     QTRY_VERIFY(window.isTrainingReady());
@@ -331,8 +218,8 @@ class TestMainWindow : public QObject {
   }
 
   void theQueueWaitsForAPreflight() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.show();
     window.loadTrainingLibrary();
     QTRY_VERIFY(window.isTrainingReady());
@@ -358,8 +245,8 @@ class TestMainWindow : public QObject {
   }
 
   void aFinishedRunIsExtendedWithMoreSteps() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.show();
     window.loadTrainingLibrary();
     QTRY_VERIFY(window.isTrainingReady());
@@ -376,8 +263,8 @@ class TestMainWindow : public QObject {
   }
 
   void theConfigurationStartsARunInAFolderOfItsName() {
-    ObedientHost* host = nullptr;
-    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
     window.show();
     window.loadTrainingLibrary();
     QTRY_VERIFY(window.isTrainingReady());
@@ -398,42 +285,6 @@ class TestMainWindow : public QObject {
     QTRY_VERIFY(!window.isVisible());
   }
 
-  void everyPanelSaysSomethingInEveryState() {
-    const QString out = QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/panels");
-    QVERIFY(QDir().mkpath(out));
-    MainWindow window(*theme_, *settings_, {});
-    window.resize(1280, 720);
-    window.show();
-    const auto grabAll = [&](const QString& state) {
-      for (auto* dock : window.findChildren<QDockWidget*>()) {
-        for (auto* other : window.findChildren<QDockWidget*>()) other->setVisible(other == dock);
-        QTest::qWait(state == QStringLiteral("loading") ? 0 : 60);
-        const QImage picture = dock->widget()->grab().toImage();
-        QVERIFY(picture.width() > 100 && picture.height() > 60);
-        QSet<QRgb> colours;
-        for (int y = 0; y < picture.height(); y += 2) {
-          for (int x = 0; x < picture.width(); x += 2) colours.insert(picture.pixel(x, y));
-        }
-        QVERIFY2(colours.size() > 8, qPrintable(dock->objectName() + QStringLiteral(" is blank while ") + state));
-        QVERIFY(picture.save(QStringLiteral("%1/%2_%3.png").arg(out, dock->objectName(), state)));
-      }
-    };
-    window.openNewRun();
-    grabAll(QStringLiteral("empty"));
-    const QString folder = dir_->filePath(QStringLiteral("run"));
-    testing::writeRunFolder(folder, testing::madeUpRun({}));
-    window.openFolder(folder);
-    QVERIFY(window.source()->isLoading());
-    grabAll(QStringLiteral("loading"));
-    QTRY_VERIFY(!window.source()->isLoading());
-    grabAll(QStringLiteral("live"));
-    const QString failed = dir_->filePath(QStringLiteral("failed"));
-    testing::writeRunFolder(failed, testing::madeUpRun({.state = base::RunState::kFailed}));
-    window.openFolder(failed);
-    QTRY_VERIFY(!window.source()->isLoading());
-    grabAll(QStringLiteral("failed"));
-  }
-
   /// Pictures for people: every state, light and dark, in the build folder's screenshots/.
   void picturesOfEveryState() {
     const QString out = QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots");
@@ -442,8 +293,8 @@ class TestMainWindow : public QObject {
     for (const auto choice : {ThemeChoice::kLight, ThemeChoice::kDark}) {
       theme_->setChoice(choice);
       const QString look = (choice == ThemeChoice::kLight ? QStringLiteral("light") : QStringLiteral("dark")) + suffix;
-      ObedientHost* host = nullptr;
-      MainWindow window(*theme_, *settings_, [&](QString*) { return host = new ObedientHost; });
+      testing::ObedientHost* host = nullptr;
+      MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
       window.resize(1280, 720);
       window.show();
       window.loadTrainingLibrary();

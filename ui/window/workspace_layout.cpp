@@ -2,11 +2,11 @@
 #include "ui/window/workspace_layout.h"
 
 #include <QAction>
+#include <QChildEvent>
 #include <QDockWidget>
 #include <QMainWindow>
 #include <QSettings>
 #include <QTabBar>
-#include <QTimer>
 #include <algorithm>
 
 namespace meanflow::ui {
@@ -26,6 +26,7 @@ QString layoutKey(Perspective perspective) {
 WorkspaceLayout::WorkspaceLayout(QSettings& settings, QObject* parent)
     : QObject(parent), settings_(settings), workspace_(new QMainWindow) {
   workspace_->setWindowFlags(Qt::Widget);
+  workspace_->installEventFilter(this);
   workspace_->setDockNestingEnabled(true);
   workspace_->setDockOptions(QMainWindow::AnimatedDocks | QMainWindow::AllowNestedDocks |
                              QMainWindow::AllowTabbedDocks);
@@ -66,7 +67,6 @@ void WorkspaceLayout::bringUp(const QString& name) {
       }
     }
   }
-  nameTabBars();
 }
 
 void WorkspaceLayout::show(std::initializer_list<const char*> names) {
@@ -98,7 +98,6 @@ void WorkspaceLayout::enterForNewRun() {
   show({"runs", "config"});
   workspace_->resizeDocks({find(QStringLiteral("runs")), find(QStringLiteral("config"))},
                           {kPipelineWidth, workspace_->width() - kPipelineWidth}, Qt::Horizontal);
-  nameTabBars();
 }
 
 void WorkspaceLayout::layOut(Perspective perspective) {
@@ -180,15 +179,14 @@ void WorkspaceLayout::enter() {
   for (auto* dock : docks_) dock->hide();
   if (state.isEmpty() || !workspace_->restoreState(state, kLayoutVersion)) layOut(perspective_);
   is_ready_ = true;
-  nameTabBars();
 }
 
-void WorkspaceLayout::nameTabBars() {
-  // The tab bars are made by the main window when it lays itself out.
-  QTimer::singleShot(0, this, [this] {
-    for (auto* tabs : workspace_->findChildren<QTabBar*>(QString(), Qt::FindDirectChildrenOnly))
+bool WorkspaceLayout::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == workspace_ && event->type() == QEvent::ChildPolished) {
+    if (auto* tabs = qobject_cast<QTabBar*>(static_cast<QChildEvent*>(event)->child()))
       tabs->setAccessibleName(tr("Panels in this place"));
-  });
+  }
+  return QObject::eventFilter(watched, event);
 }
 
 void WorkspaceLayout::setPerspective(Perspective perspective) {
@@ -201,7 +199,6 @@ void WorkspaceLayout::setPerspective(Perspective perspective) {
 void WorkspaceLayout::putBack() {
   settings_.remove(layoutKey(perspective_));
   layOut(perspective_);
-  nameTabBars();
 }
 
 }  // namespace meanflow::ui

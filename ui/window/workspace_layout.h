@@ -41,13 +41,16 @@ class WorkspaceLayout final : public QObject {
   void putBack();  ///< The perspective as it was at first.
   bool isReady() const { return is_ready_; }
 
+ protected:
+  /// Names the tab bars, which the workspace makes for itself wherever panels come to share a place.
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
  private:
   void takeApart();
   void layOut(Perspective perspective);
   void show(std::initializer_list<const char*> names);
   void split(const char* first, const char* second, Qt::Orientation orientation);
   void stack(const char* front, std::initializer_list<const char*> behind);
-  void nameTabBars();
 
   QSettings& settings_;
   QMainWindow* workspace_;

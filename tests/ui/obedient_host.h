@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <string>
+
+#include "core/base/run/training_host.h"
+#include "tests/ui/made_up_run.h"
+
+namespace meanflow::testing {
+
+/// A host whose run starts when asked and stops when told.
+class ObedientHost final : public base::TrainingHost {
+ public:
+  explicit ObedientHost(std::string refusal = {}) : refusal_(std::move(refusal)) {}
+  base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
+    if (!refusal_.empty()) return base::Error{refusal_};
+    if (request.run_folder.ends_with("bad")) return base::Error{"bad: teacher.model.depth is 0; set it to at least 1"};
+    sink_ = std::move(sink);
+    last_request = request;
+    for (const auto& record : madeUpRun({.num_stages = 2})) sink_->publish(record);
+    state_ = base::RunState::kRunning;
+    return {};
+  }
+  void send(const base::Command& command) override {
+    if (std::holds_alternative<base::StopAndSave>(command) || std::holds_alternative<base::Discard>(command)) {
+      state_ = base::RunState::kStopped;
+      sink_->publish({5000, 1.8e9, base::StateChanged{base::RunState::kStopped}});
+    }
+  }
+  base::RunState state() const override { return state_; }
+  void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
+  base::Result<void> startPreflight(const base::PreflightRequest&,
+                                    std::function<void(const base::PreflightNews&)> deliver) override {
+    tell = std::move(deliver);
+    return {};
+  }
+  base::RunRequest last_request;
+  std::function<void(const base::PreflightNews&)> tell;  ///< To the window, of the pre-flight that goes on.
+
+ private:
+  std::string refusal_;
+  std::shared_ptr<base::EventSink> sink_;
+  std::atomic<base::RunState> state_ = base::RunState::kIdle;
+};
+
+}  // namespace meanflow::testing
