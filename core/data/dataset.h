@@ -50,8 +50,8 @@ base::Result<ImageDataset> loadDataset(const base::DataConfig& config,
 base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config);
 
 /// Reads config.path: one sub-folder per class, sorted by name; PNG and JPEG files, sorted by name; ADM centre crop to
-/// image_size. A share `held_out` of each class becomes the test part. Classes are named after their folders; ImageNet's
-/// synset folders by their words (imagenet_names.h).
+/// image_size. A share `held_out` of each class becomes the test part. Classes are named after their folders;
+/// ImageNet's synset folders by their words (imagenet_names.h).
 base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config);
 
 /// Which of the pictures 0 .. groups.size() - 1 are held out: whole groups (equal strings), chosen by `seed`, a share
