@@ -68,10 +68,15 @@ void writeMadeUpReport(const QString& folder, const std::vector<std::string>& na
   QJsonObject samples;
   for (const char* row : {"cmt_1", "student_1", "teacher_50_guided"}) {
     QJsonObject by_class;
-    for (std::size_t i = 0; i < names.size(); ++i)
-      by_class[QString::fromStdString(names[i])] = of(std::string(row), static_cast<int>(i));
+    double accuracy = 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const double of_class = of(std::string(row), static_cast<int>(i));
+      by_class[QString::fromStdString(names[i])] = of_class;
+      accuracy += of_class / static_cast<double>(names.size());
+    }
     samples[QLatin1String(row)] =
         QJsonObject{{QStringLiteral("num_samples"), samples_a_class * static_cast<int>(names.size())},
+                    {QStringLiteral("accuracy"), accuracy},
                     {QStringLiteral("accuracy_by_class"), by_class}};
   }
   QDir().mkpath(folder + QStringLiteral("/report"));

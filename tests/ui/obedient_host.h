@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <string>
+#include <thread>
 
 #include "core/base/run/training_host.h"
 #include "tests/ui/made_up_run.h"
@@ -29,6 +31,25 @@ class ObedientHost final : public base::TrainingHost {
   }
   base::RunState state() const override { return state_; }
   void requestSamples(const base::SampleRequest&, std::function<void(const base::SampleResult&)>) override {}
+  /// Two classes of a few discs, with what the decoder makes of them.
+  void browseData(const base::DataQuestion& question, std::function<void(const base::DataAnswer&)> deliver) override {
+    base::DataAnswer answer;
+    answer.label = question.label, answer.first = question.first, answer.is_held_out = question.is_held_out;
+    answer.description = "discs, 32 px";
+    answer.class_names = {"face", "heart"};
+    answer.num_training = answer.num_held_out = {4, 4};
+    for (std::int64_t i = question.first; question.label >= 0 && i < std::min<std::int64_t>(4, question.count); ++i) {
+      answer.images.push_back(madeUpGrid(1, 1, 1));
+      answer.sources.push_back("disc/" + std::to_string(i));
+      if (question.wants_reconstructions) answer.reconstructions.push_back(madeUpGrid(1, 1, 0.7));
+    }
+    answer.decoder = "decoder step 500";
+    answer.psnr = 22.5;
+    answer.channel_mean = {-0.2F, 0.1F, 0.3F};
+    answer.channel_std = {0.9F, 1.1F, 1};
+    answer.statistics = "measured at the end of the decoder stage";
+    std::jthread([&] { deliver(answer); }).join();
+  }
   base::Result<void> startPreflight(const base::PreflightRequest&,
                                     std::function<void(const base::PreflightNews&)> deliver) override {
     tell = std::move(deliver);

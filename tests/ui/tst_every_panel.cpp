@@ -11,6 +11,7 @@
 #include <QSettings>
 #include <QTemporaryDir>
 
+#include "tests/base/checkpoint_maker.h"
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
@@ -215,13 +216,15 @@ class TestEveryPanel : public QObject {
     for (auto& record : testing::madeUpResiduals("mean_flow", 300, 10, 1)) records.push_back(std::move(record));
     for (std::size_t i = 0; i < records.size(); ++i) records[i].sequence = static_cast<std::int64_t>(i);
     testing::writeRunFolder(folder, records);
+    for (const int step : {100, 200})
+      testing::writeMadeUpCheckpoint(folder.toStdString(), {.stage = "teacher", .step = step});
     testing::writeMadeUpReport(folder, {"face", "person", "heart", "clock", "flag", "button", "moon", "ball"}, 20,
                                [](const std::string& row, int label) { return row == "cmt_1" ? 0.5 : 0.12 * label; });
     return folder;
   }
 
   void settle(const QString& state) const {
-    if (state != QStringLiteral("loading")) return QTest::qWait(60);
+    if (state != QStringLiteral("loading")) return QTest::qWait(100);
     // What the reader of the run has found waits in the queue, and the panels go on loading.
     for (int i = 0; i < 3; ++i) QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
   }
