@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_look.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
@@ -172,17 +172,7 @@ void EvaluationChart::showLegendWhereThereIsRoom() {
 
 void EvaluationChart::style() {
   const auto& colors = theme_.colors();
-  plot_->setBackground(colors.plot_background);
-  for (auto* axis : {plot_->xAxis, plot_->yAxis}) {
-    for (const auto& set : {&QCPAxis::setBasePen, &QCPAxis::setTickPen, &QCPAxis::setSubTickPen})
-      (axis->*set)(QPen(colors.border));
-    axis->setTickLabelColor(colors.plot_axis);
-    axis->setLabelColor(colors.muted);
-    axis->setTickLabelFont(font());
-    axis->setLabelFont(font());
-    axis->grid()->setPen(QPen(colors.plot_grid));
-    axis->grid()->setZeroLinePen(QPen(colors.plot_grid));
-  }
+  dressPlot(*plot_, colors);
   QColor back = colors.panel;
   back.setAlpha(200);
   plot_->legend->setBrush(back);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_look.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -68,19 +68,10 @@ void LatentChart::present(const std::vector<float>& mean, const std::vector<floa
 
 void LatentChart::applyTheme() {
   const auto& colors = theme_.colors();
-  plot_->setBackground(colors.plot_background);
+  dressPlot(*plot_, colors);
   int column = 0;
   for (auto* rect : plot_->axisRects()) {
-    for (auto* axis : rect->axes()) {
-      for (const auto& set : {&QCPAxis::setBasePen, &QCPAxis::setTickPen, &QCPAxis::setSubTickPen})
-        (axis->*set)(QPen(colors.border));
-      axis->setTickLabelColor(colors.plot_axis);
-      axis->setLabelColor(colors.muted);
-      axis->setTickLabelFont(font());
-      axis->setLabelFont(font());
-      axis->grid()->setPen(QPen(colors.plot_grid));
-      axis->grid()->setZeroLinePen(QPen(colors.border));
-    }
+    for (auto* axis : rect->axes()) axis->grid()->setZeroLinePen(QPen(colors.border));
     for (auto* each : rect->plottables()) {
       each->setPen(Qt::NoPen);
       each->setBrush(colors.series[column % colors.series.size()]);

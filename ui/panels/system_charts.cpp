@@ -7,7 +7,7 @@
 #include <cmath>
 #include <utility>
 
-#include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_look.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
@@ -118,18 +118,8 @@ void SystemCharts::present(const std::vector<Chart>& charts) {
 
 void SystemCharts::applyTheme() {
   const auto& colors = theme_.colors();
-  plot_->setBackground(colors.plot_background);
+  dressPlot(*plot_, colors);
   for (auto* rect : plot_->axisRects()) {
-    for (auto* axis : rect->axes()) {
-      for (const auto& set : {&QCPAxis::setBasePen, &QCPAxis::setTickPen, &QCPAxis::setSubTickPen})
-        (axis->*set)(QPen(colors.border));
-      axis->setTickLabelColor(colors.plot_axis);
-      axis->setLabelColor(colors.muted);
-      axis->setTickLabelFont(plot_->font());
-      axis->setLabelFont(plot_->font());
-      axis->grid()->setPen(QPen(colors.plot_grid));
-      axis->grid()->setZeroLinePen(QPen(colors.plot_grid));
-    }
     int line = 0;
     for (auto* each : rect->graphs()) {
       each->setPen(QPen(colors.series[line++ % colors.series.size()], 1.6));
