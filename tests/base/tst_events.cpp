@@ -108,7 +108,26 @@ class TestEvents : public QObject {
         BlockFiguresReady{
             "teacher", 40, {"x_embedder", "blocks.0"}, {{"grad_norm", {0.5f, 1e-7f}}, {"new_figure", {}}}},
         VelocityResidualsReady{
-            "mean_flow", 20, 0.25, 64, {1, 2, 3, -0.5}, {0, 0.5f, 1}, {{4, 5, 6, 7}, {8, 9, 10, 11}}}};
+            "mean_flow", 20, 0.25, 64, {1, 2, 3, -0.5}, {0, 0.5f, 1}, {{4, 5, 6, 7}, {8, 9, 10, 11}}},
+        TimeFiguresReady{"mean_flow",
+                         20,
+                         {0, 0.5f, 1},
+                         {{"count", {3, 0}}, {"loss", {0.25f, 0.5f}}},
+                         {0, 0.1f, 1},
+                         {{"target", {1, 2}}}},
+        DerivativeHealthReady{"mean_flow", 20, 5e-3, 2e-3, "fp32", "healthy", {1e-4f, 1e-2f}, {0.5f, 0.01f}, {}},
+        AlarmRaised{"mean_flow",
+                    21,
+                    "non_finite",
+                    "loss",
+                    1,
+                    0.5,
+                    1000,
+                    "stop",
+                    {21, "blocks.0.attn.qkv.weight", "blocks.0", "aten::linear", 17, 1},
+                    "a \"sentence\""},
+        DiagnosisReady{"mean_flow", 21, "non_finite", {21, "latents", "", "data", 17, -1}, "text", "r/1", 0},
+        RunBranched{"/runs/parent", "mean_flow", 100, {"mean_flow.training.lr: 1e-4 -> 1e-5"}}};
     QCOMPARE(events.size(), std::variant_size_v<TrainingEvent>);
     for (std::size_t i = 0; i < events.size(); ++i) {
       QCOMPARE(events[i].index(), i);

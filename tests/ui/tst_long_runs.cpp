@@ -71,6 +71,13 @@ QString difference(const RunSource& source, const RunSource& expected, const std
   return {};
 }
 
+double highestLoss(const RunSource& source) {
+  const auto* loss = source.metrics().series("teacher", "loss");
+  double highest = 0;
+  for (std::size_t i = 0; loss && i < loss->size(); ++i) highest = std::max(highest, loss->high(i));
+  return highest;
+}
+
 }  // namespace
 
 class TestLongRuns : public QObject {
@@ -103,11 +110,7 @@ class TestLongRuns : public QObject {
     RecordedRunSource source(folder);
     if (has_pyramid) {
       // Shown from the pyramid before all points are there, and with the spike: a condensed maximum is a maximum.
-      QTRY_VERIFY_WITH_TIMEOUT(source.metrics().series("teacher", "loss") != nullptr, 30000);
-      const auto* loss = source.metrics().series("teacher", "loss");
-      double highest = 0;
-      for (std::size_t i = 0; i < loss->size(); ++i) highest = std::max(highest, loss->high(i));
-      QCOMPARE(highest, 1000.0);
+      QTRY_COMPARE_WITH_TIMEOUT(highestLoss(source), 1000.0, 30000);
     }
     QTRY_VERIFY_WITH_TIMEOUT(isRead(source, kLongSteps), 30000);
     for (const char* scalar : {"loss", "grad_norm", "lr"})
@@ -160,12 +163,23 @@ class TestLongRuns : public QObject {
     QCOMPARE(difference(source, expected, "loss"), QString());
   }
 
+  void survivesTheFolderBeingPulledAway_data() {
+    QTest::addColumn<bool>("is_condensed_first");
+    QTest::newRow("before it is read") << false;
+    QTest::newRow("with condensed curves on show") << true;
+  }
   void survivesTheFolderBeingPulledAway() {
+    QFETCH(bool, is_condensed_first);
     const QTemporaryDir dir;
     const QString folder = dir.filePath(QStringLiteral("run")), elsewhere = dir.filePath(QStringLiteral("moved"));
     testing::writeRunFolder(folder, all_);
+    if (is_condensed_first) {
+      RecordedRunSource first(folder);
+      QTRY_VERIFY_WITH_TIMEOUT(std::filesystem::exists(base::runPyramidPath(logOf(folder))), 30000);
+    }
     RecordedRunSource source(folder);
-    QVERIFY(QDir().rename(folder, elsewhere));  // while it is read, or before
+    if (is_condensed_first) QTRY_COMPARE_WITH_TIMEOUT(highestLoss(source), 1000.0, 30000);
+    QVERIFY(QDir().rename(folder, elsewhere));  // the reader is at its points by now, or about to begin
     QTRY_VERIFY_WITH_TIMEOUT(!source.trouble().isEmpty(), 30000);
     QVERIFY(QDir().rename(elsewhere, folder));
     QTRY_VERIFY_WITH_TIMEOUT(source.trouble().isEmpty() && isRead(source, kLongSteps), 30000);

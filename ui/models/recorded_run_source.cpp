@@ -164,6 +164,7 @@ bool RecordedRunSource::readLongLog(const std::stop_token& stop, base::EventLogR
 void RecordedRunSource::read(const std::stop_token& stop) {
   std::optional<base::EventLogReader> reader;
   std::int64_t next_sequence = 0;  // events already handed over are not handed over again by a reader opened anew
+  bool has_points_due = true;      // of a long log only what is condensed may have been handed over, or nothing at all
   const auto report = [&](const QString& trouble) {
     const std::lock_guard lock(mutex_);
     if (reader_trouble_ == trouble && is_caught_up_) return;
@@ -193,9 +194,14 @@ void RecordedRunSource::read(const std::stop_token& stop) {
         continue;
       }
       reader = std::move(*opened);
-      if (next_sequence == 0 && fileSize(logPath(folder())) >= kLongLogBytes) {
-        if (!readLongLog(stop, *reader, next_sequence) && stop.stop_requested()) return;
+      if (has_points_due && fileSize(logPath(folder())) >= kLongLogBytes) {
+        if (!readLongLog(stop, *reader, next_sequence)) {
+          if (stop.stop_requested()) return;
+          reader.reset();  // after trouble it is read from its start again
+          continue;
+        }
       }
+      has_points_due = false;
     }
     auto events = reader->poll();
     if (!events.ok()) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/config/adversarial_config.h"
+#include "core/base/config/diagnostics_config.h"
 #include "core/base/config/field.h"
 #include "core/base/config/model_config.h"
 #include "core/base/config/sampling_config.h"
@@ -32,6 +33,7 @@ struct DataConfig {
   std::int64_t resize_side = 0;
   bool flip = false;
   std::int64_t loader_threads = 0;
+  std::vector<std::int64_t> skip_samples;
 };
 template <class V>
 void describe(V& v, DataConfig& c) {
@@ -77,6 +79,8 @@ void describe(V& v, DataConfig& c) {
            .unit = "threads",
            .min = 0,
            .max = 1024});
+  v.field("skip_samples", c.skip_samples,
+          {.help = "Training samples that teacher and mean_flow never draw, by their number", .min = 0, .max = 1e12});
 }
 
 /// Optimiser, schedule and bookkeeping of one stage.
@@ -98,6 +102,7 @@ struct TrainingConfig {
   std::int64_t accumulation = 1;
   std::int64_t decay_end_step = 0;
   bool warmup_from_zero = true;
+  std::vector<std::int64_t> skip_steps;
 };
 template <class V>
 void describe(V& v, TrainingConfig& c) {
@@ -139,6 +144,8 @@ void describe(V& v, TrainingConfig& c) {
       {.help = "Step at which final_lr is reached and kept; 0 = the last step", .unit = "steps", .min = 0, .max = 1e9});
   v.field("warmup_from_zero", c.warmup_from_zero,
           {.help = "The warm-up rises from zero; otherwise it is a plateau at lr, as the released code's default"});
+  v.field("skip_steps", c.skip_steps,
+          {.help = "Steps whose batch is passed over: they count, their update is not made", .min = 1, .max = 1e12});
 }
 
 struct EncoderConfig {
@@ -471,6 +478,7 @@ struct RunConfig {
   SamplingConfig sampling;
   EvaluationConfig evaluation;
   WatchConfig watch;
+  DiagnosticsConfig diagnostics;
 };
 template <class V>
 void describe(V& v, RunConfig& c) {
@@ -494,6 +502,7 @@ void describe(V& v, RunConfig& c) {
   v.section("sampling", c.sampling, "How images are drawn when nothing else is asked for");
   v.section("evaluation", c.evaluation, "How the finished run is scored");
   v.section("watch", c.watch, "Live samples while training");
+  v.section("diagnostics", c.diagnostics, "What a run watches of its own health, and what it does about it");
 }
 
 }  // namespace meanflow::base

@@ -13,7 +13,7 @@ std::string replacementKey(const TrainingEvent& event) {
   return std::visit(
       Overloaded{[](const SamplesReady& e) { return "samples/" + e.stage + "/" + e.what; },
                  [](const TrajectoryReady& e) { return "trajectory/" + e.stage + "/" + std::to_string(e.label); },
-                 [](const CmtMatrixReady& e) { return "matrix/" + e.stage; },
+                 [](const CmtMatrixReady& e) { return "matrix/" + e.stage + "/" + e.reference; },
                  [](const Progress& e) { return "progress/" + e.what; },
                  [](const WatchingCost&) { return std::string("watching"); },
                  [](const auto&) { return std::string(); }},

@@ -50,7 +50,7 @@ void members(A& a, TrajectoryReady& e) {
 }
 template <class A>
 void members(A& a, CmtMatrixReady& e) {
-  a("stage", e.stage), a("step", e.step), a("times", e.times), a("errors", e.errors);
+  a("stage", e.stage), a("step", e.step), a("times", e.times), a("errors", e.errors), a("reference", e.reference);
 }
 template <class A>
 void members(A& a, MetricsReady& e) {
@@ -103,6 +103,38 @@ void members(A& a, VelocityResidualsReady& e) {
   a("overall", e.overall), a("t_edges", e.t_edges), a("by_t", e.by_t);
 }
 
+template <class A>
+void members(A& a, TimeFiguresReady& e) {
+  a("stage", e.stage), a("step", e.step), a("t_edges", e.t_edges), a("by_t", e.by_t);
+  a("gap_edges", e.gap_edges), a("by_gap", e.by_gap);
+}
+template <class A>
+void members(A& a, DerivativeHealthReady& e) {
+  a("stage", e.stage), a("step", e.step), a("delta_t", e.delta_t), a("suggested_delta_t", e.suggested_delta_t);
+  a("precision", e.precision), a("verdict", e.verdict), a("deltas", e.deltas), a("errors", e.errors);
+  a("errors_fp64", e.errors_fp64);
+}
+template <class A>
+void members(A& a, FaultOrigin& e) {
+  a("step", e.step), a("tensor", e.tensor), a("block", e.block), a("operation", e.operation);
+  a("sample", e.sample), a("rank", e.rank);
+}
+template <class A>
+void members(A& a, AlarmRaised& e) {
+  a("stage", e.stage), a("step", e.step), a("kind", e.kind), a("figure", e.figure), a("value", e.value);
+  a("typical", e.typical), a("threshold", e.threshold), a("action", e.action), a("origin", e.origin);
+  a("text", e.text);
+}
+template <class A>
+void members(A& a, DiagnosisReady& e) {
+  a("stage", e.stage), a("step", e.step), a("kind", e.kind), a("origin", e.origin), a("text", e.text);
+  a("report", e.report), a("replay_error", e.replay_error);
+}
+template <class A>
+void members(A& a, RunBranched& e) {
+  a("parent", e.parent), a("stage", e.stage), a("step", e.step), a("changes", e.changes);
+}
+
 constexpr std::array<std::string_view, std::variant_size_v<TrainingEvent>> kTypeNames = {
     "run_started",         "state_changed",
     "stage_started",       "step_completed",
@@ -112,7 +144,10 @@ constexpr std::array<std::string_view, std::variant_size_v<TrainingEvent>> kType
     "stage_finished",      "watching_cost",
     "log_message",         "progress",
     "run_failed",          "run_finished",
-    "block_figures_ready", "velocity_residuals_ready"};
+    "block_figures_ready", "velocity_residuals_ready",
+    "time_figures_ready",  "derivative_health_ready",
+    "alarm_raised",        "diagnosis_ready",
+    "run_branched"};
 
 class JsonWriter {
  public:
@@ -157,10 +192,13 @@ class JsonWriter {
     }
     return object;
   }
-  static Json toJson(const ResidualTerms& terms) {
+  static Json toJson(const ResidualTerms& terms) { return nested(terms); }
+  static Json toJson(const FaultOrigin& origin) { return nested(origin); }
+  template <class T>
+  static Json nested(const T& value) {
     Json object = Json::object();
     JsonWriter writer(object);
-    members(writer, const_cast<ResidualTerms&>(terms));  // the writer takes every member by const reference
+    members(writer, const_cast<T&>(value));  // the writer takes every member by const reference
     return object;
   }
   Json& json_;
@@ -220,10 +258,13 @@ class JsonReader {
       read(values, figures.back().values);
     }
   }
-  void read(const Json& json, ResidualTerms& terms) const {
+  void read(const Json& json, ResidualTerms& terms) const { readNested(json, terms); }
+  void read(const Json& json, FaultOrigin& origin) const { readNested(json, origin); }
+  template <class T>
+  void readNested(const Json& json, T& value) const {
     require(json.is_object());
     JsonReader reader(json);
-    members(reader, terms);
+    members(reader, value);
   }
   const Json& json_;
   const char* name_ = "";

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/events/diagnostic_event.h"
 #include "core/base/image.h"
 
 namespace meanflow::base {
@@ -87,8 +88,9 @@ struct TrajectoryReady {
 struct CmtMatrixReady {
   std::string stage;
   std::int64_t step = 0;
-  std::vector<float> times;   ///< [n] solver times, descending.
-  std::vector<float> errors;  ///< [n * n], entry (i, j) = jump from times[i] to times[j], j > i.
+  std::vector<float> times;        ///< [n] solver times, descending.
+  std::vector<float> errors;       ///< [n * n], entry (i, j) = jump from times[i] to times[j], j > i.
+  std::string reference = "path";  ///< "path": the teacher's path that CMT learns; "fine": its fine solution.
 };
 /// Named results of an evaluation, e.g. {"psnr_test", 22.4}.
 struct MetricsReady {
@@ -139,45 +141,11 @@ struct RunFinished {
   std::string outcome;
 };  ///< "finished", "stopped", "preempted".
 
-/// One figure of every parameter block: "grad_norm" (L2, before clipping), "update_norm" (of what the optimizer added),
-/// "param_norm" (after it). Others may follow; readers show those that they know.
-struct BlockFigure {
-  std::string name;
-  std::vector<float> values;  ///< [n], as BlockFiguresReady::blocks; not finite where the tensor is not.
-  bool operator==(const BlockFigure&) const = default;
-};
-/// Figures of the parameter blocks of the network in training, at one optimizer step.
-struct BlockFiguresReady {
-  std::string stage;
-  std::int64_t step = 0;
-  std::vector<std::string> blocks;  ///< [n] names in the order of the network: "x_embedder", "blocks.0", ...
-  std::vector<BlockFigure> figures;
-};
-/// What E|rho(w_eta)|^2 of Proposition 3.1 consists of, before eta weighs it (core/base/metrics/velocity_residuals.h):
-/// means over samples and latent entries. With h = u(z_t, r, t), A = (t - r) d_z h - I, rho the residual of the
-/// MeanFlow loss, v* = E[eps - x | z_t] the oracle and v_theta the teacher. NaN where not known (no teacher).
-struct ResidualTerms {
-  double single_point = 0;    ///< E|A (eps - x - v*)|^2
-  double teacher_oracle = 0;  ///< E|A (v_theta - v*)|^2
-  double oracle_bias = 0;     ///< E|rho(v*)|^2
-  double cross = 0;           ///< E<rho(v*), A (v_theta - v*)>
-  bool operator==(const ResidualTerms&) const = default;
-};
-/// The residuals of Proposition 3.1 at one step, overall and by the time t of the interval [r, t].
-struct VelocityResidualsReady {
-  std::string stage;
-  std::int64_t step = 0;
-  double eta = 1;  ///< In use: the weight of the teacher in w = (1 - eta)(eps - x) + eta v_theta.
-  std::int64_t num_samples = 0;
-  ResidualTerms overall;
-  std::vector<float> t_edges;       ///< [n + 1], ascending: bin i holds t_edges[i] <= t < t_edges[i + 1].
-  std::vector<ResidualTerms> by_t;  ///< [n]; NaN in bins without samples.
-};
-
 using TrainingEvent =
     std::variant<RunStarted, StateChanged, StageStarted, StepCompleted, SamplesReady, TrajectoryReady, CmtMatrixReady,
                  MetricsReady, CheckpointSaved, SettingChanged, StageFinished, WatchingCost, LogMessage, Progress,
-                 RunFailed, RunFinished, BlockFiguresReady, VelocityResidualsReady>;
+                 RunFailed, RunFinished, BlockFiguresReady, VelocityResidualsReady, TimeFiguresReady,
+                 DerivativeHealthReady, AlarmRaised, DiagnosisReady, RunBranched>;
 
 /// An event with its place in the stream.
 struct EventRecord {

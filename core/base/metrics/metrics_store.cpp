@@ -179,6 +179,21 @@ void MetricsStore::on(const SettingChanged& event) {
   ++revisions_.settings;
 }
 
+void MetricsStore::on(const AlarmRaised& event) {
+  alarms_.push_back({last_unix_seconds_, event});
+  ++revisions_.alarms;
+}
+
+void MetricsStore::on(const DiagnosisReady& event) {
+  diagnoses_.push_back({last_unix_seconds_, event});
+  ++revisions_.alarms;
+}
+
+void MetricsStore::on(const RunBranched& event) {
+  branch_ = event;
+  ++revisions_.run;
+}
+
 void MetricsStore::on(const StageFinished& event) {
   StageModel& model = stageModel(event.stage);
   model.state = StageState::kDone, model.step = event.step, model.eta_seconds = 0;

@@ -74,14 +74,17 @@ class MetricsStore {
   const std::vector<Timed<MetricsReady>>& evaluations() const { return evaluations_; }
   const std::vector<Timed<CheckpointSaved>>& checkpoints() const { return checkpoints_; }
   const std::vector<Timed<SettingChanged>>& settings() const { return settings_; }
-  const std::deque<Timed<LogMessage>>& log() const { return log_; }  ///< The newest 10,000 lines.
+  const std::vector<Timed<AlarmRaised>>& alarms() const { return alarms_; }  ///< Also those of voided steps.
+  const std::vector<Timed<DiagnosisReady>>& diagnoses() const { return diagnoses_; }
+  const std::optional<RunBranched>& branch() const { return branch_; }  ///< Of a run that left another.
+  const std::deque<Timed<LogMessage>>& log() const { return log_; }     ///< The newest 10,000 lines.
   const std::optional<WatchingCost>& watchingCost() const { return watching_cost_; }
   const std::map<std::string, Progress>& progress() const { return progress_; }  ///< By what; done work leaves it.
   double lastUnixSeconds() const { return last_unix_seconds_; }
 
   struct Revisions {
     std::uint64_t series = 0, stages = 0, samples = 0, trajectories = 0, cmt_matrices = 0, evaluations = 0,
-                  checkpoints = 0, settings = 0, log = 0, run = 0, progress = 0;
+                  checkpoints = 0, settings = 0, log = 0, run = 0, progress = 0, alarms = 0;
   };
   const Revisions& revisions() const { return revisions_; }
 
@@ -104,6 +107,11 @@ class MetricsStore {
   void on(const RunFinished& event);
   void on(const BlockFiguresReady& /*event*/) {}       // kept by those who show them: many numbers, bounded there
   void on(const VelocityResidualsReady& /*event*/) {}  // likewise
+  void on(const TimeFiguresReady& /*event*/) {}        // likewise
+  void on(const DerivativeHealthReady& /*event*/) {}   // likewise
+  void on(const AlarmRaised& event);
+  void on(const DiagnosisReady& event);
+  void on(const RunBranched& event);
   StageModel& stageModel(const std::string& name);
   void dropAfter(const std::string& stage, std::int64_t step);
 
@@ -119,6 +127,9 @@ class MetricsStore {
   std::vector<Timed<MetricsReady>> evaluations_;
   std::vector<Timed<CheckpointSaved>> checkpoints_;
   std::vector<Timed<SettingChanged>> settings_;
+  std::vector<Timed<AlarmRaised>> alarms_;
+  std::vector<Timed<DiagnosisReady>> diagnoses_;
+  std::optional<RunBranched> branch_;
   std::deque<Timed<LogMessage>> log_;
   std::optional<WatchingCost> watching_cost_;
   std::map<std::string, Progress> progress_;

@@ -19,12 +19,20 @@
 
 namespace meanflow::base {
 
+/// A checkpoint of a run that a new one goes on from.
+struct BranchPoint {
+  std::string parent;  ///< Run folder.
+  std::string stage;
+  std::int64_t step = 0;  ///< Reached from the checkpoint at or before it by training on as the parent did.
+};
+
 /// What to run: a new run folder, or one to resume (its own config.yaml is then used and `config` may be empty).
 struct RunRequest {
   std::string run_folder;
   std::string config;                  ///< Preset name or path of a YAML file.
   std::vector<std::string> overrides;  ///< KEY=VALUE
   bool start_paused = false;
+  std::optional<BranchPoint> branch;  ///< A new folder that takes its configuration from the parent; `config` is empty.
 };
 
 /// Where an image is on the way from its own noise and class to others.
