@@ -2,6 +2,7 @@
 #include "core/models/ddt.h"
 
 #include "core/models/initialise.h"
+#include "core/nn/block_scope.h"
 
 namespace meanflow::core {
 namespace {
@@ -71,21 +72,26 @@ void DiTwDDTHeadImpl::setFourierAndPositionsTrainable(bool is_trainable) {
 }
 
 torch::Tensor DiTwDDTHeadImpl::encode(const torch::Tensor& patches, const torch::Tensor& time, const torch::Tensor& y) {
-  auto s = s_embedder(patches);
+  auto s = inBlock("s_embedder", -1, [&] { return s_embedder(patches); });
   if (pos_embed.defined()) s = s + pos_embed;
   // The condition is activated twice in the reference: once here, once inside every block's modulation.
-  const auto condition = torch::silu(torch::silu(time + y_embedder(y)));
+  const auto label = inBlock("y_embedder", -1, [&] { return y_embedder(y); });
+  const auto condition = torch::silu(torch::silu(time + label));
   const auto factors = encoder_rope_ ? encoder_rope_->factors(s.size(1)) : torch::Tensor{};
-  for (auto& block : encoder_blocks_) s = block(s, condition, factors);
+  std::int64_t number = 0;
+  for (auto& block : encoder_blocks_) s = inBlock("blocks", number++, [&] { return block(s, condition, factors); });
   return torch::silu(time.unsqueeze(1) + s);
 }
 
 torch::Tensor DiTwDDTHeadImpl::decode(const torch::Tensor& patches, const torch::Tensor& s) {
-  const auto condition = torch::silu(s_projector ? s_projector(s) : s);
-  auto h = x_embedder(patches);
+  const auto projected = s_projector ? inBlock("s_projector", -1, [&] { return s_projector(s); }) : s;
+  const auto condition = torch::silu(projected);
+  auto h = inBlock("x_embedder", -1, [&] { return x_embedder(patches); });
   const auto factors = head_rope_ ? head_rope_->factors(h.size(1)) : torch::Tensor{};
-  for (auto& block : head_blocks_) h = block(h, condition, factors);
-  return unpatchify(final_layer_(h, condition), options_.network.patch_size);
+  auto number = static_cast<std::int64_t>(encoder_blocks_.size());
+  for (auto& block : head_blocks_) h = inBlock("blocks", number++, [&] { return block(h, condition, factors); });
+  const auto out = inBlock("final_layer", -1, [&] { return final_layer_(h, condition); });
+  return unpatchify(out, options_.network.patch_size);
 }
 
 torch::Tensor DiTwDDTHeadImpl::evaluate(const torch::Tensor& z, const torch::Tensor& time, const torch::Tensor& y) {
@@ -95,7 +101,7 @@ torch::Tensor DiTwDDTHeadImpl::evaluate(const torch::Tensor& z, const torch::Ten
 
 torch::Tensor DiTwDDTHeadImpl::velocity(const torch::Tensor& z, const torch::Tensor& t, const torch::Tensor& y) {
   TORCH_CHECK(!r_embedder, "DiT-DH: a student has no instantaneous velocity of its own; use averageVelocity");
-  return evaluate(z, t_embedder(t), y);
+  return evaluate(z, inBlock("t_embedder", -1, [&] { return t_embedder(t); }), y);
 }
 
 torch::Tensor DiTwDDTHeadImpl::velocityGivenS(const torch::Tensor& z, const torch::Tensor& /*t*/,
@@ -107,7 +113,8 @@ torch::Tensor DiTwDDTHeadImpl::averageVelocity(const torch::Tensor& z, const tor
                                                const torch::Tensor& y) {
   TORCH_CHECK(r_embedder, "DiT-DH: averageVelocity needs has_r_embedder");
   const auto interval = r.defined() ? t - r : t;
-  return evaluate(z, t_embedder(t) + r_embedder(interval), y);
+  const auto at_t = inBlock("t_embedder", -1, [&] { return t_embedder(t); });
+  return evaluate(z, at_t + inBlock("r_embedder", -1, [&] { return r_embedder(interval); }), y);
 }
 
 VelocityField velocityField(DiTwDDTHead network) {

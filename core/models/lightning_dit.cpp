@@ -2,6 +2,7 @@
 #include "core/models/lightning_dit.h"
 
 #include "core/models/initialise.h"
+#include "core/nn/block_scope.h"
 
 namespace meanflow::core {
 
@@ -40,8 +41,10 @@ torch::Tensor LightningDitImpl::velocity(const torch::Tensor& z, const torch::Te
   const auto condition = torch::silu(t_embedder(t) + y_embedder(y));
   auto h = x_embedder(patchify(z, options_.patch_size)) + pos_embed;
   const auto factors = rope_ ? rope_->factors(h.size(1)) : torch::Tensor{};
-  for (auto& block : blocks_) h = block(h, condition, factors);
-  const auto out = unpatchify(final_layer_(h, condition), options_.patch_size);
+  std::int64_t number = 0;
+  for (auto& block : blocks_) h = inBlock("blocks", number++, [&] { return block(h, condition, factors); });
+  const auto last = inBlock("final_layer", -1, [&] { return final_layer_(h, condition); });
+  const auto out = unpatchify(last, options_.patch_size);
   return options_.learn_sigma ? out.chunk(2, 1)[0] : out;
 }
 

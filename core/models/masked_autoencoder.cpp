@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/models/initialise.h"
+#include "core/nn/block_scope.h"
 #include "core/nn/positions.h"
 
 namespace meanflow::core {
@@ -49,7 +50,8 @@ torch::Tensor MaskedAutoencoderImpl::forward(const torch::Tensor& images, const 
   const auto tokens = encoder->embed(images);
   const auto kept = tokens.gather(1, mask.kept.unsqueeze(-1).expand({-1, -1, tokens.size(2)}));
   auto h = fillIn(encoder->encodeTokens(kept), mask);
-  for (auto& block : decoder_blocks_) h = block(h);
+  std::int64_t number = 0;
+  for (auto& block : decoder_blocks_) h = inBlock("decoder_blocks", number++, [&] { return block(h); });
   return unpatchify(decoder_pred_(decoder_norm_(h)), encoder->options().network.patch_size);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/nn/block_scope.h"
 #include "core/nn/embeddings.h"
 #include "core/nn/positions.h"
 
@@ -28,7 +29,8 @@ ConvHeadImpl::ConvHeadImpl(std::int64_t width, std::int64_t patch_size, std::int
 }
 
 torch::Tensor ConvHeadImpl::forward(const torch::Tensor& features, const torch::Tensor& prediction) {
-  // Few channels: oneDNN's convolutions take 60 % of the time with channels last (one CPU thread, forward and backward).
+  // Few channels: oneDNN's convolutions take 60 % of the time with channels last (one CPU thread, forward and
+  // backward).
   constexpr auto kLast = at::MemoryFormat::ChannelsLast;
   const auto half = torch::relu(half_(unpatchify(embed_(features), patch_size_ / 2).contiguous(kLast)));
   const auto pixels = torch::cat({torch::pixel_shuffle(half, 2), prediction}, 1).contiguous(kLast);
@@ -75,7 +77,8 @@ torch::Tensor VitDecoderImpl::features(torch::Tensor tokens, bool drop_cls_token
     h = patchify(grid, 1);
   }
   h = torch::cat({cls_token_.expand({h.size(0), 1, -1}), h}, 1) + pos_embed_;
-  for (auto& layer : layers_) h = layer(h);
+  std::int64_t number = 0;
+  for (auto& layer : layers_) h = inBlock("decoder_layers", number++, [&] { return layer(h); });
   return norm_(h).slice(1, 1);
 }
 
@@ -85,8 +88,9 @@ torch::Tensor VitDecoderImpl::logits(const torch::Tensor& tokens, bool drop_cls_
 
 torch::Tensor VitDecoderImpl::forward(const torch::Tensor& latents) {
   const auto h = features(patchify(latents, 1), false);
-  const auto prediction = unpatchify(pred_(h), options_.network.patch_size);
-  return conv_head_ ? conv_head_(h, prediction) : prediction;
+  const auto predicted = inBlock("decoder_pred", -1, [&] { return pred_(h); });
+  const auto prediction = unpatchify(predicted, options_.network.patch_size);
+  return conv_head_ ? inBlock("conv_head", -1, [&] { return conv_head_(h, prediction); }) : prediction;
 }
 
 }  // namespace meanflow::core

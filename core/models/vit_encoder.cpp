@@ -2,6 +2,7 @@
 #include "core/models/vit_encoder.h"
 
 #include "core/models/initialise.h"
+#include "core/nn/block_scope.h"
 #include "core/nn/positions.h"
 
 namespace meanflow::core {
@@ -37,7 +38,8 @@ torch::Tensor VitEncoderImpl::embed(const torch::Tensor& images) {
 }
 
 torch::Tensor VitEncoderImpl::encodeTokens(torch::Tensor tokens) {
-  for (auto& block : blocks_) tokens = block(tokens);
+  std::int64_t number = 0;  // named as in the masked autoencoder, where it trains
+  for (auto& block : blocks_) tokens = inBlock("encoder.blocks", number++, [&] { return block(tokens); });
   return norm_(tokens);
 }
 

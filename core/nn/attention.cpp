@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/nn/block_scope.h"
 #include "core/nn/positions.h"
 
 namespace meanflow::core {
@@ -44,6 +45,7 @@ torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor
   }
   if (rotary_factors.defined()) fused = rotatePairs(fused, rotary_factors);
   const auto parts = fused.permute({2, 0, 3, 1, 4}).contiguous().unbind(0);  // one copy for all three
+  ActivationProbe::attention(parts[0], parts[1]);
   return proj(attend(parts[0], parts[1], parts[2]));
 }
 

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "core/flow/ode_solver.h"
+#include "core/nn/block_scope.h"
 
 namespace meanflow::core {
 namespace {
@@ -31,6 +32,7 @@ PairTable pairTable(const Trajectories& trajectories, PairTimes pair_times) {
 
 Trajectories makeTrajectories(const VelocityField& teacher, const torch::Tensor& eps, const torch::Tensor& y,
                               std::span<const double> grid) {
+  const BlockScope scope("teacher");
   const auto solution = solveOde(teacher, eps, y, grid, {.method = OdeMethod::kEuler});
   return {.states = torch::stack(solution.states), .times = {grid.begin(), grid.end()}, .y = y};
 }

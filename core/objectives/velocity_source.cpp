@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "core/nn/block_scope.h"
+
 namespace meanflow::core {
 
 VelocitySource VelocitySource::data() { return {Kind::kData, {}, 0}; }
@@ -42,7 +44,10 @@ torch::Tensor VelocitySource::at(const FlowMap& student, const torch::Tensor& z_
                                  const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& eps) const {
   torch::NoGradGuard no_grad;
   if (kind_ == Kind::kData || eta_ == 0) return eps - x;
-  const auto v_theta = kind_ == Kind::kTeacher ? teacher_(z_t, t, y) : student(z_t, t, t, y);
+  const auto v_theta = [&] {
+    const BlockScope scope(kind_ == Kind::kTeacher ? "teacher" : "self");
+    return kind_ == Kind::kTeacher ? teacher_(z_t, t, y) : student(z_t, t, t, y);
+  }();
   return eta_ == 1 ? v_theta : (1 - eta_) * (eps - x) + eta_ * v_theta;
 }
 

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <random>
 
+#include "core/base/metrics/spike_detector.h"
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_run.h"
 #include "ui/models/run_source.h"
-#include "ui/models/spike_detector.h"
 #include "ui/models/step_scale.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curves_panel.h"
@@ -50,8 +50,8 @@ base::MetricSeries seriesOf(int size, const std::function<double(int)>& value) {
   return series;
 }
 
-std::vector<SpikeDetector::Spike> spikesIn(const base::MetricSeries& series) {
-  SpikeDetector detector;
+std::vector<base::SpikeDetector::Spike> spikesIn(const base::MetricSeries& series) {
+  base::SpikeDetector detector;
   while (!detector.isDone(series)) detector.update(series, 64);
   return detector.spikes();
 }
@@ -144,7 +144,7 @@ class TestCurves : public QObject {
 
   void pointsThatAResumeMadeVoidTakeTheirSpikesAlong() {
     auto series = seriesOf(300, [](int i) { return i == 250 ? 20.0 : i % 5; });
-    SpikeDetector detector;
+    base::SpikeDetector detector;
     detector.update(series, 1000);
     QCOMPARE(detector.spikes().size(), std::size_t{1});
     series.truncateAfter(240);

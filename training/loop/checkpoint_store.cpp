@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/loop/checkpoint_store.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -108,11 +109,35 @@ base::Result<CheckpointStore::Saved> CheckpointStore::save(const TrainingState& 
 
   if (keep > 0) {
     const auto all = folder_.listCheckpoints(stage_);
-    for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) fs::remove_all(all[i].path, failed);
+    const auto held = heldStep();
+    for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i)
+      if (all[i].step != held) fs::remove_all(all[i].path, failed);
   }
   saved.relative_path = folder_.relative(target);
   saved.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return saved;
+}
+
+fs::path CheckpointStore::heldFile() const { return folder_.checkpoints(stage_) / "held.json"; }
+
+std::optional<std::int64_t> CheckpointStore::heldStep() const {
+  const auto text = base::readFile(heldFile(), 1 << 16);
+  if (!text) return std::nullopt;
+  const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.value("step", nlohmann::json()).is_number_integer()) return std::nullopt;
+  return json["step"].get<std::int64_t>();
+}
+
+void CheckpointStore::holdNewest() const {
+  const auto all = folder_.listCheckpoints(stage_);
+  if (all.empty() || heldStep()) return;
+  // Not worth ending a run for; the newest checkpoints are kept anyway.
+  (void)base::writeFileAtomically(heldFile(), nlohmann::json{{"step", all.back().step}}.dump());
+}
+
+void CheckpointStore::release() const {
+  std::error_code ignored;
+  fs::remove(heldFile(), ignored);
 }
 
 std::int64_t CheckpointStore::tensorBytes(const TrainingState& state) {
@@ -137,6 +162,27 @@ std::optional<StageProgress> CheckpointStore::restoreNewest(const TrainingState&
     throw std::runtime_error("no checkpoint of stage " + stage_ + " can be read (" + warnings.back() +
                              "); to train the stage again, move " + folder_.checkpoints(stage_).string() + " away");
   return std::nullopt;
+}
+
+base::Result<StageProgress> CheckpointStore::restoreAt(std::int64_t step, const TrainingState& state) const {
+  const auto path = folder_.checkpoint(stage_, step);
+  const auto progress = readProgress(path / "state.json");
+  if (!progress) return progress.error();
+  if (const auto restored = restore(path, progress->has_optimizer, state); !restored) return restored.error();
+  return *progress;
+}
+
+std::optional<std::int64_t> CheckpointStore::healthyStep() const {
+  const auto all = folder_.listCheckpoints(stage_);
+  const auto held = heldStep();
+  if (held && std::any_of(all.begin(), all.end(), [&](const auto& entry) { return entry.step == *held; })) return held;
+  return all.empty() ? std::nullopt : std::optional(all.back().step);
+}
+
+void CheckpointStore::dropAfter(std::int64_t step) const {
+  std::error_code ignored;
+  for (const auto& entry : folder_.listCheckpoints(stage_))
+    if (entry.step > step) fs::remove_all(entry.path, ignored);
 }
 
 std::optional<StageProgress> CheckpointStore::newestProgress() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -44,6 +45,11 @@ class CheckpointStore {
   };
   base::Result<Saved> save(const TrainingState& state, const StageProgress& progress, std::int64_t keep) const;
 
+  /// From now on the newest checkpoint there is stays, whatever `keep` says, until release(): the last healthy one,
+  /// when an alarm has been raised. A checkpoint that is held already is not exchanged for a newer one. Kept on disk.
+  void holdNewest() const;
+  void release() const;
+
   /// Bytes of the tensors that save() would write.
   static std::int64_t tensorBytes(const TrainingState& state);
 
@@ -51,10 +57,20 @@ class CheckpointStore {
   /// taken. nullopt when there is none; throws std::runtime_error when there are some and none can be read.
   std::optional<StageProgress> restoreNewest(const TrainingState& state, std::vector<std::string>& warnings) const;
 
+  /// Restores the checkpoint of `step`; an error names the file.
+  base::Result<StageProgress> restoreAt(std::int64_t step, const TrainingState& state) const;
+  /// The step that holdNewest() holds, else the newest; nullopt when there is no checkpoint.
+  std::optional<std::int64_t> healthyStep() const;
+  /// Removes the checkpoints after `step`: they are on a way that was left.
+  void dropAfter(std::int64_t step) const;
+
   /// state.json of the newest readable checkpoint.
   std::optional<StageProgress> newestProgress() const;
 
  private:
+  std::filesystem::path heldFile() const;
+  std::optional<std::int64_t> heldStep() const;
+
   const base::RunFolder& folder_;
   std::string stage_;
 };

@@ -10,6 +10,7 @@
 #include "core/base/config/live_settings.h"
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
+#include "training/diagnostics/stage_health.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/gradient_reducer.h"
 #include "training/loop/step_reporter.h"
@@ -55,6 +56,7 @@ class StageLoop {
         ema_(parameters_),
         optimizer_(parameters_, {settings().beta1, settings().beta2, settings().eps, settings().weight_decay}),
         store_(run.folder(), task.name()),
+        health_(task, config, state(), store_, worker, run),
         watch_(task, run, worker) {}
 
   void run() {
@@ -63,6 +65,7 @@ class StageLoop {
     if (progress_.isFinished()) return;
     StepReporter reporter(task_.name(), progress_.step, settings().steps, settings().batch_size, settings().log_every);
     announce();
+    if (config_.diagnostics.on_divergence == "roll_back" && progress_.step == 0) save();  // somewhere to go back to
     clock_.start(progress_);  // preparations such as a bank of trajectories are part of the stage's cost
     task_.begin(progress_.step);
     // What was asked for while data and networks were prepared holds before the first step, a pause above all.
@@ -72,8 +75,12 @@ class StageLoop {
     while (progress_.step < settings().steps) {
       reporter.begin();
       const Control control = step(reporter);
-      if (reporter.isDue(progress_.step) && worker_.isLeader())
-        run_.publish(reporter.report(progress_.step, schedule_lr_));
+      if (reporter.isDue(progress_.step) && reporter.hasSteps() && worker_.isLeader()) {
+        auto report = reporter.report(progress_.step, schedule_lr_);
+        if (health_.numSkipped() > 0)
+          report.scalars.push_back({"skipped_steps", static_cast<double>(health_.numSkipped())});
+        run_.publish(std::move(report));
+      }
       if (progress_.step % settings().checkpoint_every == 0 && progress_.step < settings().steps) save();
       watch_.afterStep(progress_.step, reporter.activeSeconds(), ema_);
       obey(control, reporter);
@@ -175,7 +182,9 @@ class StageLoop {
     // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
     const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
 
+    if (health_.passesOver(k + 1)) return passOver(k + 1);
     Laps laps(worker_.device().is_cpu() ? &reporter : nullptr);
+    health_.beginStep(k + 1);
     resetGradients();
     std::vector<double> scalars = backward(k, positions, weight, laps);
     scalars.push_back(static_cast<double>(worker_.isLeader() ? run_.pollControl() : Control::kContinue));
@@ -186,19 +195,73 @@ class StageLoop {
     scalars.pop_back();
 
     // The averaged gradient is the same on every rank, so every rank takes the same decision.
-    const double grad_norm = clipGradNorm(parameters_, settings().clip_grad).item<double>();
-    if (!std::isfinite(grad_norm) || !std::isfinite(scalars.front()))
-      throw Diverged(describeDivergence(k + 1, scalars.front(), grad_norm));
-    optimizer_.step(lr);
-    ema_.update(settings().ema_decay);
-    laps.end("optimizer");
+    const auto norms = gradientNorms(parameters_);
+    const double grad_norm = norms.global.item<double>();
+    const auto verdict = health_.judge(
+        {.step = k + 1, .lr = lr, .objective = scalars.front(), .loss = scalars[seenLoss()], .grad_norm = grad_norm},
+        norms.each);
+    if (verdict == StepVerdict::kRollBack) {
+      rollBack();
+      return control;
+    }
+    if (verdict == StepVerdict::kUpdate) {
+      health_.beforeUpdate();
+      scaleGradients(parameters_, norms.global, settings().clip_grad);
+      optimizer_.step(lr);
+      ema_.update(settings().ema_decay);
+      health_.afterUpdate();
+      reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);
+      laps.end("optimizer");
+    }
+    countStep();
+    schedule_lr_ = lr;
+    return control;
+  }
 
+  /// A step counts whether its update was made or not: data order, rates and noise go on.
+  void countStep() {
     ++progress_.step;
     if (worker_.isLeader()) run_.setStep(progress_.step);
     progress_.images_seen += settings().batch_size;
-    schedule_lr_ = lr;
-    reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);
+  }
+
+  Control passOver(std::int64_t step) {
+    if (worker_.isLeader())
+      run_.log("warn", task_.name() + ": step " + std::to_string(step) + " is passed over, its update is not made");
+    const auto control = agree(&RunContext::pollControl);
+    countStep();
     return control;
+  }
+
+  /// Back to the last healthy checkpoint, which the bad steps will not follow again: they are passed over from now on,
+  /// also after a restart.
+  void rollBack() {
+    auto step = torch::tensor(worker_.isLeader() ? store_.healthyStep().value_or(-1) : std::int64_t{0});
+    worker_.broadcast(step);
+    const auto found = store_.restoreAt(step.item<std::int64_t>(), state());
+    if (!found) throw std::runtime_error("roll back: " + found.error().message);
+    worker_.barrier();
+    if (worker_.isLeader()) store_.dropAfter(found->step);
+    progress_.step = found->step;
+    progress_.images_seen = found->images_seen;
+    health_.rolledBack();
+    const auto key = task_.name() + ".training.skip_steps";
+    if (const auto old_value = base::getValue(config_, key)) {
+      std::string list;
+      for (const auto bad : health_.passedOver(settings().skip_steps))
+        list += (list.empty() ? "" : ", ") + std::to_string(bad);
+      if (base::setValue(config_, key, "[" + list + "]") && worker_.isLeader()) {
+        writeConfig();
+        run_.publish(base::SettingChanged{task_.name(), progress_.step, key, *old_value, "[" + list + "]"});
+      }
+    }
+    announce();
+    task_.begin(progress_.step);
+  }
+
+  std::size_t seenLoss() const {
+    const auto at = std::find(scalar_names_.begin(), scalar_names_.end(), "loss");
+    return at == scalar_names_.end() ? 0 : static_cast<std::size_t>(at - scalar_names_.begin());
   }
 
   void resetGradients() {
@@ -215,6 +278,7 @@ class StageLoop {
       return std::vector<double>(scalar_names_.size(), 0.0);
     }
     const core::LossTerms terms = task_.loss(k, positions);
+    health_.observe(terms);
     laps.end("forward");
     (terms.loss * weight).backward();
     if (scalar_names_.empty()) nameScalars(terms);
@@ -231,19 +295,6 @@ class StageLoop {
                                      [](const auto& scalar) { return scalar.first == "mse"; });
     scalar_names_.push_back(has_mse ? "objective" : "loss");
     for (const auto& [name, value] : terms.scalars) scalar_names_.push_back(name == "mse" ? "loss" : name);
-  }
-
-  std::string describeDivergence(std::int64_t step, double loss, double grad_norm) const {
-    NamedTensors named_gradients;
-    for (const auto& [name, tensor] : parameters_)
-      if (tensor.grad().defined()) named_gradients.emplace_back(name, tensor.grad());
-    const std::string where = firstNonFinite(named_gradients);
-    return task_.name() + " diverged at step " + std::to_string(step) + ": loss " + std::to_string(loss) +
-           ", gradient norm " + std::to_string(grad_norm) +
-           (where.empty() ? std::string() : ", first non-finite gradient in " + where) +
-           "; the weights are still those of step " + std::to_string(step - 1) + ". Lower " + task_.name() +
-           ".training.lr or clip_grad, or train " + (task_.name() == "mean_flow" ? "the cmt stage longer" : "in fp32") +
-           ", and start again: it resumes from the last checkpoint";
   }
 
   void save() {
@@ -322,11 +373,16 @@ class StageLoop {
                    : base::Result<void>(base::Error{change.key +
                                                    " cannot change while the run is going; stop it and start it with " +
                                                    change.key + "=" + change.value});
+    if (applied) task_.settingChanged();
     if (!worker_.isLeader()) return;
     if (!applied) return run_.log("error", applied.error().message);
+    writeConfig();
+    run_.publish(base::SettingChanged{task_.name(), progress_.step, change.key, *old_value, change.value});
+  }
+
+  void writeConfig() {
     if (const auto written = base::writeFileAtomically(run_.folder().config(), base::toYaml(config_)); !written)
       run_.log("error", written.error().message);
-    run_.publish(base::SettingChanged{task_.name(), progress_.step, change.key, *old_value, change.value});
   }
 
   /// Adds wall and CPU time spent training to the stage's totals.
@@ -365,6 +421,7 @@ class StageLoop {
   Ema ema_;
   AdamW optimizer_;
   CheckpointStore store_;
+  StageHealth health_;
   LiveWatch watch_;
   std::unique_ptr<GradientReducer> reducer_;
   std::vector<std::string> scalar_names_;

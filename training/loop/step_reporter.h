@@ -29,6 +29,7 @@ class StepReporter {
   void addTime(std::string_view part, double seconds);
   /// True when the window ends at `step` (a multiple of log_every, the first step or the last).
   bool isDue(std::int64_t step) const;
+  bool hasSteps() const { return num_steps_ > 0; }  ///< Since the last report; not when all were skipped.
   base::StepCompleted report(std::int64_t step, double lr);
 
   double secondsPerStep() const { return seconds_per_step_; }

@@ -14,14 +14,25 @@ std::vector<torch::Tensor> gradients(const NamedTensors& parameters) {
   return grads;
 }
 
-torch::Tensor clipGradNorm(const NamedTensors& parameters, double max_norm) {
+GradientNorms gradientNorms(const NamedTensors& parameters) {
   torch::NoGradGuard no_grad;
   const auto grads = gradients(parameters);
-  if (grads.empty()) return torch::zeros({});
-  const auto norm = torch::linalg_vector_norm(torch::stack(at::_foreach_norm(grads)), 2);
-  // A norm that is not finite would spread to every gradient and hide the tensor it came from.
-  if (max_norm > 0)
+  if (grads.empty()) return {torch::zeros({0}), torch::zeros({})};
+  const auto each = torch::stack(at::_foreach_norm(grads));
+  return {each, torch::linalg_vector_norm(each, 2)};
+}
+
+void scaleGradients(const NamedTensors& parameters, const torch::Tensor& norm, double max_norm) {
+  if (max_norm <= 0) return;
+  torch::NoGradGuard no_grad;
+  const auto grads = gradients(parameters);
+  if (!grads.empty())
     at::_foreach_mul_(grads, torch::where(norm.isfinite(), (max_norm / (norm + 1e-6)).clamp_max(1), 1.0));
+}
+
+torch::Tensor clipGradNorm(const NamedTensors& parameters, double max_norm) {
+  const auto norm = gradientNorms(parameters).global;
+  scaleGradients(parameters, norm, max_norm);
   return norm;
 }
 

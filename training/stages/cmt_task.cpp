@@ -43,20 +43,41 @@ class CmtTask final : public StageTask {
   }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
-    if (!usesBank()) {
-      bank_ = makeTrajectories(step * config_.trajectories_per_step, 0, config_.trajectories_per_step);
-    } else if (const auto bank = bankAt(step); bank != bank_number_) {
-      makeBank(bank);
+    prepareBank(step);
+    return objective_.evaluate(core::flowMap(network_), bank_, drawPairs(step, positions));
+  }
+
+  /// Trajectories are numbered within their bank, or within the step that makes them; a label is the class that the
+  /// trajectory was made for.
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    prepareBank(step);
+    const auto numbers = drawPairs(step, positions).pair_indices.remainder(bank_.numTrajectories());
+    BatchMembers members{{}, {}, stageSeed(workspace_.seed(), name_)};
+    for (std::int64_t i = 0; i < numbers.size(0); ++i) {
+      members.samples.push_back(numbers[i].item<std::int64_t>());
+      members.labels.push_back(members.samples.back() % workspace_.numClasses());
     }
-    const auto draws = core::drawFor(objective_.pairNeeds(bank_.numPairs()), stageSeed(workspace_.seed(), name_), step,
-                                     positions, workspace_.latent().sizes(), workspace_.device());
-    return objective_.evaluate(core::flowMap(network_), bank_, draws);
+    return members;
   }
 
  private:
   bool usesBank() const { return config_.trajectories == "bank"; }
   std::int64_t bankAt(std::int64_t step) const {
     return first_bank_ + (config_.bank_refresh_every > 0 ? step / config_.bank_refresh_every : 0);
+  }
+
+  void prepareBank(std::int64_t step) {
+    if (usesBank()) {
+      if (const auto bank = bankAt(step); bank != bank_number_) makeBank(bank);
+    } else if (bank_number_ != step) {
+      bank_ = makeTrajectories(step * config_.trajectories_per_step, 0, config_.trajectories_per_step);
+      bank_number_ = step;
+    }
+  }
+
+  core::Draws drawPairs(std::int64_t step, std::span<const std::int64_t> positions) const {
+    return core::drawFor(objective_.pairNeeds(bank_.numPairs()), stageSeed(workspace_.seed(), name_), step, positions,
+                         workspace_.latent().sizes(), workspace_.device());
   }
 
   /// Trajectories numbered from `first` + [begin, end); number n has noise, label and label drop of its own.
@@ -123,6 +144,9 @@ class ControlTask final : public StageTask {
   void begin(std::int64_t step) override { task_.begin(step); }
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
     return task_.loss(step, positions);
+  }
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    return task_.members(step, positions);
   }
 
  private:

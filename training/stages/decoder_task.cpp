@@ -63,6 +63,11 @@ class DecoderTask final : public StageTask {
     saveLatentMoments(workspace_.run().folder(), statistics.moments());
   }
 
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    auto samples = pick(sampler_.batch(step), positions);
+    return {samples, workspace_.labelsOf(samples), stageSeed(workspace_.seed(), name())};
+  }
+
  private:
   Workspace& workspace_;
   const base::DecoderConfig& config_;

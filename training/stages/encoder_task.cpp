@@ -38,6 +38,11 @@ class EncoderTask final : public StageTask {
     return terms;
   }
 
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    auto samples = pick(sampler_.batch(step), positions);
+    return {samples, workspace_.labelsOf(samples), stageSeed(workspace_.seed(), name())};
+  }
+
  private:
   Workspace& workspace_;
   const base::EncoderConfig& config_;

@@ -3,6 +3,7 @@
 #include "core/flow/guidance.h"
 #include "core/objectives/mean_flow.h"
 #include "training/stages/external_weights.h"
+#include "training/stages/latent_batches.h"
 #include "training/stages/tasks.h"
 
 namespace meanflow::training {
@@ -26,7 +27,7 @@ class MeanFlowTask final : public StageTask {
         network_(makeStudent(workspace.config(), workspace.numClasses())),
         objective_(core::meanFlowOptions(config_, workspace.numClasses()), workspace.schedule(),
                    velocitySource(workspace)),
-        sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed() + 1) {
+        batches_(workspace, config_.training.batch_size, workspace.seed() + 1) {
     network_->to(workspace.device());
     // From CMT where it was run; else from the teacher, which is what CMT is there to improve on.
     if (hasWeights(workspace.config(), workspace.run().folder(), "cmt"))
@@ -40,11 +41,18 @@ class MeanFlowTask final : public StageTask {
   std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
-    const auto indices = pick(sampler_.batch(step), positions);
+    const auto indices = batches_.samples(step, positions);
     const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
                                      workspace_.latent().sizes(), workspace_.device());
     return objective_.evaluate(core::flowMap(network_), workspace_.trainLatents(indices),
                                workspace_.trainLabels(indices), draws);
+  }
+
+  void settingChanged() override { objective_.setOptions(core::meanFlowOptions(config_, workspace_.numClasses())); }
+
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    auto samples = batches_.samples(step, positions);
+    return {samples, workspace_.labelsOf(samples), stageSeed(workspace_.seed(), name())};
   }
 
  private:
@@ -52,7 +60,7 @@ class MeanFlowTask final : public StageTask {
   const base::MeanFlowConfig& config_;
   core::DiTwDDTHead network_;
   core::MeanFlow objective_;
-  core::EpochSampler sampler_;
+  LatentBatches batches_;
 };
 
 }  // namespace

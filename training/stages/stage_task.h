@@ -17,6 +17,13 @@ class Workspace;
 class RunContext;
 class Worker;
 
+/// Who the members of a batch are.
+struct BatchMembers {
+  std::vector<std::int64_t> samples;  ///< Numbers of the training samples; of trajectories in CMT.
+  std::vector<std::int64_t> labels;   ///< Before any label drop.
+  std::uint64_t noise_seed = 0;       ///< Seed of the stage's random streams.
+};
+
 /// One worker's part of a stage: its network, data and objective. The loop around it (step_loop.h) does backward,
 /// reduction, clipping, optimiser, EMA, events and checkpoints.
 class StageTask {
@@ -32,6 +39,10 @@ class StageTask {
   /// Mean loss over the samples at `positions` of the global batch of 0-based step `step`. Randomness depends on (seed,
   /// step, position) alone.
   virtual core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) = 0;
+  /// The samples that loss() uses for the same arguments.
+  virtual BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) = 0;
+  /// Called after a live setting (core/base/config/live_settings.h) has changed in settings() or the configuration.
+  virtual void settingChanged() {}
   /// Writes into the stage's folder what later stages need beside the weights. Leader only, at the end.
   virtual void finish() {}
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/objectives/flow_matching.h"
+#include "training/stages/latent_batches.h"
 #include "training/stages/tasks.h"
 
 namespace meanflow::training {
@@ -14,7 +15,7 @@ class TeacherTask final : public StageTask {
         network_(makeTeacher(workspace.config(), workspace.numClasses())),
         objective_({.num_classes = workspace.numClasses(), .label_dropout = config_.label_dropout},
                    workspace.schedule()),
-        sampler_(workspace.data().train_labels.size(0), config_.training.batch_size, workspace.seed()) {
+        batches_(workspace, config_.training.batch_size, workspace.seed()) {
     network_->to(workspace.device());
   }
 
@@ -23,11 +24,16 @@ class TeacherTask final : public StageTask {
   std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
-    const auto indices = pick(sampler_.batch(step), positions);
+    const auto indices = batches_.samples(step, positions);
     const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
                                      workspace_.latent().sizes(), workspace_.device());
     return objective_.evaluate(core::velocityField(network_), workspace_.trainLatents(indices),
                                workspace_.trainLabels(indices), draws);
+  }
+
+  BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    auto samples = batches_.samples(step, positions);
+    return {samples, workspace_.labelsOf(samples), stageSeed(workspace_.seed(), name())};
   }
 
  private:
@@ -35,7 +41,7 @@ class TeacherTask final : public StageTask {
   const base::TeacherConfig& config_;
   core::DiTwDDTHead network_;
   core::FlowMatching objective_;
-  core::EpochSampler sampler_;
+  LatentBatches batches_;
 };
 
 }  // namespace

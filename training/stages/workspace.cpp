@@ -27,6 +27,13 @@ torch::Tensor Workspace::trainLabels(std::span<const std::int64_t> indices) cons
   return data_->train_labels.index_select(0, rows).to(device());
 }
 
+std::vector<std::int64_t> Workspace::labelsOf(std::span<const std::int64_t> indices) const {
+  const auto all = data_->train_labels.accessor<std::int64_t, 1>();
+  std::vector<std::int64_t> labels;
+  for (const auto index : indices) labels.push_back(all[index]);
+  return labels;
+}
+
 core::RaeCodec& Workspace::codec() {
   if (!codec_) codec_ = loadCodec(config_, run_.folder(), device(), CodecUse::kEncodeAndDecode, run_.if_missing);
   return *codec_;

@@ -33,6 +33,7 @@ class Workspace {
   /// Training images at `indices`, float32 in [0, 1] on this worker's device.
   torch::Tensor trainImages(std::span<const std::int64_t> indices) const;
   torch::Tensor trainLabels(std::span<const std::int64_t> indices) const;
+  std::vector<std::int64_t> labelsOf(std::span<const std::int64_t> indices) const;  ///< The same, on the host.
 
   core::RaeCodec& codec();
   core::DiTwDDTHead teacher();

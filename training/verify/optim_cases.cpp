@@ -150,7 +150,8 @@ EvaluateMicroBatch flowMatchingStep(const CaseFolder& folder, const core::DiTwDD
   };
 }
 
-EvaluateMicroBatch cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student, const core::VelocityField& teacher) {
+EvaluateMicroBatch cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& student,
+                           const core::VelocityField& teacher) {
   const auto config = folder.config();
   const core::ConsistencyMidTraining objective({.num_classes = student->options().num_classes,
                                                 .label_dropout = config.numberOr("label_dropout_prob", 0.1, 0, 1),
@@ -171,7 +172,7 @@ EvaluateMicroBatch cmtStep(const CaseFolder& folder, const core::DiTwDDTHead& st
 }
 
 EvaluateMicroBatch meanFlowStep(const CaseFolder& folder, const core::DiTwDDTHead& student,
-                      const core::VelocitySource& velocity) {
+                                const core::VelocitySource& velocity) {
   const auto config = folder.config();
   core::MeanFlowOptions options;
   options.num_classes = student->options().num_classes;

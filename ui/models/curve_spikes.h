@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/metrics/metrics_store.h"
-#include "ui/models/spike_detector.h"
+#include "core/base/metrics/spike_detector.h"
 
 namespace meanflow::ui {
 
@@ -31,7 +31,7 @@ class CurveSpikes {
 
  private:
   const base::MetricsStore& store_;
-  std::map<base::MetricsStore::Key, SpikeDetector> detectors_;
+  std::map<base::MetricsStore::Key, base::SpikeDetector> detectors_;
   std::vector<Found> found_;
 };
 

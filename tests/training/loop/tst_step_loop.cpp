@@ -53,6 +53,13 @@ class LineTask final : public training::StageTask {
     return terms;
   }
 
+  training::BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
+    training::BatchMembers members;
+    for (const auto position : positions) members.samples.push_back(100 * step + position);
+    members.labels.resize(members.samples.size());
+    return members;
+  }
+
  private:
   const base::TrainingConfig& settings_;
   std::int64_t poisoned_step_;

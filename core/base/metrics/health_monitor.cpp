@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/metrics/health_monitor.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace meanflow::base {
+namespace {
+
+// Loss and gradient norm of a healthy run move by some tenths from step to step: a tenth of the median is the least
+// deviation that is measured by, so that a spike is at least a doubling at the default score of 10.
+constexpr RobustWindow::Options kWindow = {.window = 101, .min_points = 10, .relative_floor = 0.1};
+
+}  // namespace
+
+HealthMonitor::Past& HealthMonitor::past(const std::string& figure) {
+  return pasts_.try_emplace(figure, Past{RobustWindow(kWindow)}).first->second;
+}
+
+std::optional<HealthFinding> HealthMonitor::spike(Past& past, std::int64_t step, const std::string& kind,
+                                                  const std::string& figure, double value) {
+  std::optional<HealthFinding> found;
+  if (config_.spike_score > 0 && past.values.score(value, config_.spike_score) > config_.spike_score) {
+    if (step - past.last_warning >= kQuietSteps)
+      found = HealthFinding{kind, figure, value, past.values.median(), past.values.bound(config_.spike_score)};
+    past.last_warning = step;
+  }
+  past.values.remember(value);
+  return found;
+}
+
+std::optional<HealthFinding> HealthMonitor::judgeStep(std::int64_t step, double loss, double grad_norm) {
+  const std::array<std::pair<const char*, double>, 2> figures = {{{"loss", loss}, {"grad_norm", grad_norm}}};
+  for (const auto& [figure, value] : figures)
+    if (!std::isfinite(value))
+      return HealthFinding{"non_finite", figure, value, past(figure).values.median(),
+                           std::numeric_limits<double>::quiet_NaN()};
+  for (const auto& [figure, value] : figures) {
+    const auto& values = past(figure).values;
+    const double bound = config_.explosion_factor * values.median();
+    if (config_.explosion_factor > 0 && values.isReady() && bound > 0 && value > bound)
+      return HealthFinding{"explosion", figure, value, values.median(), bound};
+  }
+  std::optional<HealthFinding> found;
+  for (const auto& [figure, value] : figures) {
+    auto spiked = spike(past(figure), step, "spike", figure, value);
+    if (!found) found = std::move(spiked);
+  }
+  return found;
+}
+
+std::optional<HealthFinding> HealthMonitor::judgeFigure(std::int64_t step, const std::string& kind,
+                                                        const std::string& figure, double value) {
+  if (!std::isfinite(value)) return std::nullopt;  // the step itself was judged already
+  return spike(past(figure), step, kind, figure, value);
+}
+
+}  // namespace meanflow::base

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/base/config/diagnostics_config.h"
+#include "core/base/metrics/robust_window.h"
+
+namespace meanflow::base {
+
+/// A figure outside its normal range; kind and figure as AlarmRaised.
+struct HealthFinding {
+  std::string kind, figure;
+  double value = 0, typical = 0, threshold = 0;
+  bool isBad() const { return kind == "non_finite" || kind == "explosion"; }  ///< The update must not be made.
+};
+
+/// Judges the loss and gradient norm of every step, before its update, and other figures now and then, each against
+/// its own recent past (median and MAD, so the measure adapts as training settles). Knows no tensor; the same numbers
+/// give the same verdict on every rank. One monitor a stage.
+class HealthMonitor {
+ public:
+  explicit HealthMonitor(const DiagnosticsConfig& config) : config_(config) {}
+
+  /// The most serious finding of a step: not finite, beyond explosion_factor times the median, or a spike. A healthy
+  /// step and a spike become part of the past, a bad one does not.
+  std::optional<HealthFinding> judgeStep(std::int64_t step, double loss, double grad_norm);
+
+  /// A figure that is looked at now and then, such as a block's update norm: `kind` when its score is too high. Warned
+  /// of once in kQuietSteps.
+  std::optional<HealthFinding> judgeFigure(std::int64_t step, const std::string& kind, const std::string& figure,
+                                           double value);
+
+  void forget() { pasts_.clear(); }  ///< After a rewind to other weights.
+
+ private:
+  static constexpr std::int64_t kQuietSteps = 20;  ///< Between two warnings of the same figure.
+  struct Past {
+    RobustWindow values;
+    std::int64_t last_warning = -kQuietSteps;
+  };
+  Past& past(const std::string& figure);
+  std::optional<HealthFinding> spike(Past& past, std::int64_t step, const std::string& kind, const std::string& figure,
+                                     double value);
+
+  const DiagnosticsConfig& config_;
+  std::map<std::string, Past> pasts_;
+};
+
+}  // namespace meanflow::base
