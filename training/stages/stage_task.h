@@ -16,6 +16,7 @@ namespace meanflow::training {
 class Workspace;
 class RunContext;
 class Worker;
+struct ProbeSet;
 
 /// One worker's part of a stage: its network, data and objective. The loop around it (step_loop.h) does backward,
 /// reduction, clipping, optimiser, EMA, events and checkpoints.
@@ -32,6 +33,9 @@ class StageTask {
   /// Mean loss over the samples at `positions` of the global batch of 0-based step `step`. Randomness depends on (seed,
   /// step, position) alone.
   virtual core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) = 0;
+  /// What its network can be measured on between steps (training/diagnostics/probe_set.h); null where there is nothing.
+  /// Called on the leader alone, after a step on all ranks.
+  virtual std::shared_ptr<const ProbeSet> probes() { return nullptr; }
   /// Writes into the stage's folder what later stages need beside the weights. Leader only, at the end.
   virtual void finish() {}
 };
