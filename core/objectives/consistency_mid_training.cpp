@@ -101,7 +101,8 @@ LossTerms ConsistencyMidTraining::evaluate(const FlowMap& student, const Traject
           .err_sq = err.detach().flatten(1).sum(1),
           .t = pairs.t,
           .r = pairs.r,
-          .scalars = {{"mse", loss.detach()}}};
+          .scalars = {{"mse", loss.detach()}},
+          .per_sample = {{"loss", err.detach().flatten(1).mean(1)}, {"target", entryRms(pairs.u_tgt)}}};
 }
 
 }  // namespace meanflow::core

@@ -45,20 +45,28 @@ LossTerms FlowMatching::evaluateAt(const VelocityField& v, const torch::Tensor& 
                                    const torch::Tensor& t, const torch::Tensor& y) const {
   const auto path = pathCoefficients(options_.path, t);
   const auto prediction = v(interpolate(path, x, eps), t, y);
-  torch::Tensor err;
+  torch::Tensor err, target;
   switch (options_.prediction) {
     case Prediction::kVelocity:
-      err = (prediction - pathVelocity(path, x, eps)).square();
+      target = pathVelocity(path, x, eps);
+      err = (prediction - target).square();
       break;
     case Prediction::kNoise:
-      err = lossWeight(options_.weight, path) * (prediction - eps).square();
+      target = eps;
+      err = lossWeight(options_.weight, path) * (prediction - target).square();
       break;
     case Prediction::kScore:
-      err = lossWeight(options_.weight, path) * (prediction * path.sigma + eps).square();
+      target = eps;  // of prediction * sigma, but for the sign
+      err = lossWeight(options_.weight, path) * (prediction * path.sigma + target).square();
       break;
   }
   const auto loss = err.mean();
-  return {.loss = loss, .err_sq = err.detach().flatten(1).sum(1), .t = t, .r = {}, .scalars = {{"mse", loss.detach()}}};
+  return {.loss = loss,
+          .err_sq = err.detach().flatten(1).sum(1),
+          .t = t,
+          .r = {},
+          .scalars = {{"mse", loss.detach()}},
+          .per_sample = {{"loss", err.detach().flatten(1).mean(1)}, {"target", entryRms(target)}}};
 }
 
 }  // namespace meanflow::core

@@ -17,6 +17,15 @@ struct LossTerms {
   torch::Tensor r;       ///< [B] interval ends; undefined for flow matching.
   /// Named scalars for curves; always holds "mse", the mean squared error per latent entry (the reference's loss_ref).
   std::vector<std::pair<std::string, torch::Tensor>> scalars;
+  /// Named figures of every sample, [B] each, for means over t and t - r (core/diagnostics/time_figures.h): "loss", the
+  /// squared error per latent entry, and root mean squares over latent entries of the "target", of "du_dt" and of the
+  /// "teacher" velocity. NaN where a sample has none: du_dt counts only where r < t. May be empty.
+  std::vector<std::pair<std::string, torch::Tensor>> per_sample;
 };
+
+/// Root mean square over the entries of every sample: [B, ...] -> [B].
+inline torch::Tensor entryRms(const torch::Tensor& values) {
+  return values.detach().flatten(1).square().mean(1).sqrt();
+}
 
 }  // namespace meanflow::core

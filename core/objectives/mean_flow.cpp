@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <limits>
 #include <utility>
 
 #include "core/flow/path.h"
@@ -68,6 +69,7 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
   target.t = t;
   target.y = labels[0];
   target.u_tgt = target.w;
+  target.du_dt_rms = torch::full_like(t, std::numeric_limits<double>::quiet_NaN());
 
   const auto rows =
       (times.r < times.t).nonzero().flatten().to(x.device());  // found where the draws lie: no wait for the device
@@ -84,6 +86,7 @@ MeanFlowTarget MeanFlow::target(const FlowMap& u, const torch::Tensor& x, const 
                                          options_.derivative)
                          .to(x.scalar_type());
   target.u_tgt = target.w.index_add(0, rows, likeImage(pick(t - r)) * du_dt, -1);
+  target.du_dt_rms.index_copy_(0, rows, entryRms(du_dt));
   return target;
 }
 
@@ -92,11 +95,16 @@ LossTerms MeanFlow::evaluate(const FlowMap& u, const torch::Tensor& x, const tor
   const auto target = this->target(u, x, y, draws);
   const auto err_sq = (u(target.z_t, target.r, target.t, target.y) - target.u_tgt).square().flatten(1).sum(1);
   const auto entries = static_cast<double>(x.numel()) / static_cast<double>(x.size(0));
-  return {.loss = adaptiveLoss(err_sq, options_).mean(),
-          .err_sq = err_sq.detach(),
-          .t = target.t,
-          .r = target.r,
-          .scalars = {{"mse", err_sq.detach().mean() / entries}}};
+  LossTerms terms{
+      .loss = adaptiveLoss(err_sq, options_).mean(),
+      .err_sq = err_sq.detach(),
+      .t = target.t,
+      .r = target.r,
+      .scalars = {{"mse", err_sq.detach().mean() / entries}},
+      .per_sample = {
+          {"loss", err_sq.detach() / entries}, {"target", entryRms(target.u_tgt)}, {"du_dt", target.du_dt_rms}}};
+  if (velocity_.usesNetwork()) terms.per_sample.emplace_back("teacher", entryRms(target.w));
+  return terms;
 }
 
 }  // namespace meanflow::core

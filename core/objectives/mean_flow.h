@@ -29,6 +29,7 @@ struct MeanFlowTarget {
   torch::Tensor z_t, w, u_tgt;  ///< [B, C, H, W]
   torch::Tensor r, t;           ///< [B]
   torch::Tensor y;              ///< [B] label of u (after both drops)
+  torch::Tensor du_dt_rms;      ///< [B] root mean square of du/dt; NaN where r = t, which has none.
 };
 
 /// The MeanFlow identity u = w - (t - r) du/dt as a regression (arXiv:2505.13447). The velocity source makes it

@@ -60,10 +60,12 @@ class ForwardModeScope {
   }
 };
 
-torch::Tensor jvp(const FlowMap& u, const TransportPoint& at) {
+enum class Along { kFlow, kSpace };
+
+torch::Tensor jvp(const FlowMap& u, const TransportPoint& at, Along along) {
   const ForwardModeScope scope;
   const auto z_t = at::_make_dual(at.z_t, at.w, scope.level());
-  const auto t = at::_make_dual(at.t, torch::ones_like(at.t), scope.level());
+  const auto t = along == Along::kFlow ? at::_make_dual(at.t, torch::ones_like(at.t), scope.level()) : at.t;
   const auto tangent = std::get<1>(at::_unpack_dual(u(z_t, at.r, t, at.y), scope.level()));
   // A map that does not depend on its inputs has no tangent at all.
   return tangent.defined() ? tangent.clone() : torch::zeros_like(at.z_t);
@@ -93,7 +95,18 @@ torch::Tensor finiteDifference(const FlowMap& u, const TransportPoint& at, const
 torch::Tensor transportDerivative(const FlowMap& u, const TransportPoint& at,
                                   const TransportDerivativeOptions& options) {
   torch::NoGradGuard no_grad;
-  return options.kind == DerivativeKind::kJvp ? jvp(u, at) : finiteDifference(u, at, options);
+  return options.kind == DerivativeKind::kJvp ? jvp(u, at, Along::kFlow) : finiteDifference(u, at, options);
+}
+
+torch::Tensor spatialDerivative(const FlowMap& u, const TransportPoint& at, const TransportDerivativeOptions& options) {
+  torch::NoGradGuard no_grad;
+  if (options.kind == DerivativeKind::kJvp) return jvp(u, at, Along::kSpace);
+  const auto step = options.delta_t * at.w;
+  const auto both = u(torch::cat({at.z_t + step, at.z_t - step}), torch::cat({at.r, at.r}), torch::cat({at.t, at.t}),
+                      torch::cat({at.y_plus.defined() ? at.y_plus : at.y, at.y_minus.defined() ? at.y_minus : at.y}))
+                        .to(at.z_t.scalar_type())
+                        .chunk(2);
+  return (both[0] - both[1]) / (2 * options.delta_t);
 }
 
 }  // namespace meanflow::core

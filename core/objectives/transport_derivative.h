@@ -32,4 +32,8 @@ struct TransportPoint {
 torch::Tensor transportDerivative(const FlowMap& u, const TransportPoint& at,
                                   const TransportDerivativeOptions& options);
 
+/// Derivative along w at fixed times, w . grad_z u: what transportDerivative() is without its du/dt. delta_t is then
+/// the length of the step in units of w; there are no times to clamp. No autograd through the result.
+torch::Tensor spatialDerivative(const FlowMap& u, const TransportPoint& at, const TransportDerivativeOptions& options);
+
 }  // namespace meanflow::core

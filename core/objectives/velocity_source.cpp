@@ -43,7 +43,7 @@ VelocitySource VelocitySource::fromConfig(const base::MeanFlowConfig& config, Ve
 torch::Tensor VelocitySource::at(const FlowMap& student, const torch::Tensor& z_t, const torch::Tensor& t,
                                  const torch::Tensor& y, const torch::Tensor& x, const torch::Tensor& eps) const {
   torch::NoGradGuard no_grad;
-  if (kind_ == Kind::kData || eta_ == 0) return eps - x;
+  if (!usesNetwork()) return eps - x;
   const auto v_theta = [&] {
     const BlockScope scope(kind_ == Kind::kTeacher ? "teacher" : "self");
     return kind_ == Kind::kTeacher ? teacher_(z_t, t, y) : student(z_t, t, t, y);

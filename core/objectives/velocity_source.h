@@ -24,6 +24,11 @@ class VelocitySource {
   static VelocitySource fromConfig(const base::MeanFlowConfig& config, VelocityField teacher);
   static bool needsTeacher(const base::MeanFlowConfig& config);
 
+  /// Whether w holds anything but v_hat.
+  bool usesNetwork() const { return kind_ != Kind::kData && eta_ > 0; }
+  /// Share of the network's velocity in w: 1 = all, 0 = v_hat alone.
+  double eta() const { return usesNetwork() ? eta_ : 0; }
+
   /// w [B, C, H, W] at z_t, without autograd.
   torch::Tensor at(const FlowMap& student, const torch::Tensor& z_t, const torch::Tensor& t, const torch::Tensor& y,
                    const torch::Tensor& x, const torch::Tensor& eps) const;

@@ -65,10 +65,12 @@ class TestBiasVariance : public QObject {
     QVERIFY2(taught.contains(QStringLiteral("the teacher's distance from the oracle (33 %)")), qPrintable(taught));
     QVERIFY2(taught.contains(QStringLiteral("η = 0 the total would be 2 times")), qPrintable(taught));
     QVERIFY2(taught.contains(QStringLiteral("smallest at η = 0.80")), qPrintable(taught));
+    QVERIFY2(taught.endsWith(QStringLiteral("train longer.")), qPrintable(taught));
     const QString alone = residualWords(residualsAt(1200, 0));
     QVERIFY2(alone.contains(QStringLiteral("the single-point velocity (variance) dominates with 67 %")),
              qPrintable(alone));
     QVERIFY2(alone.contains(QStringLiteral("η = 1 the total would be 0.5 times")), qPrintable(alone));
+    QVERIFY2(alone.endsWith(QStringLiteral("Give the teacher more weight.")), qPrintable(alone));
     auto without_teacher = residualsAt(1200, 0);
     without_teacher.overall.teacher_oracle = without_teacher.overall.cross = std::nan("");
     const QString words = residualWords(without_teacher);

@@ -65,6 +65,7 @@ void StageHealth::beginStep(std::int64_t step) {
 
 void StageHealth::observe(const core::LossTerms& terms) {
   current_.t = terms.t, current_.r = terms.r, current_.err_sq = terms.err_sq;
+  if (settings().figures_every > 0) time_figures_.add(terms);
 }
 
 std::string StageHealth::policyAction() const {
@@ -213,7 +214,13 @@ void StageHealth::beforeUpdate() {
 }
 
 void StageHealth::afterUpdate() {
-  if (!worker_.isLeader() || !isDue(settings().figures_every)) return;
+  if (!isDue(settings().figures_every)) return;
+  auto over_time = time_figures_.fetch([this](torch::Tensor& sums) { worker_.allReduceSum(sums); });
+  if (!worker_.isLeader()) return;
+  if (!over_time.by_t.empty()) {
+    over_time.stage = task_.name(), over_time.step = step_;
+    run_.publish(std::move(over_time));
+  }
   const auto figures = meter_.finish(task_.name(), step_, probe_ ? &*probe_ : nullptr);
   run_.publish(figures);
   if (const auto& lost = meter_.lostMoment()) {
@@ -236,6 +243,26 @@ void StageHealth::afterUpdate() {
       raise(std::move(alarm));
     }
   }
+}
+
+void StageHealth::noteDerivative(const base::DerivativeHealthReady& health) {
+  if (health.verdict != "rounding") return;
+  base::AlarmRaised alarm{task_.name(),
+                          step_,
+                          "derivative",
+                          "delta_t",
+                          health.delta_t,
+                          health.suggested_delta_t,
+                          health.suggested_delta_t,
+                          "warn",
+                          {},
+                          {}};
+  alarm.origin.step = step_;
+  alarm.text = fmt::format(
+      "The finite difference's step delta_t = {:.3g} sits where rounding in {} rules its error; "
+      "mean_flow.delta_t={:.3g} has the smallest.",
+      health.delta_t, health.precision, health.suggested_delta_t);
+  raise(std::move(alarm));
 }
 
 bool StageHealth::passesOver(std::int64_t step) const {

@@ -8,6 +8,7 @@
 
 #include "core/base/config/run_config.h"
 #include "core/base/metrics/health_monitor.h"
+#include "core/diagnostics/time_figures.h"
 #include "core/nn/block_scope.h"
 #include "training/diagnostics/block_meter.h"
 #include "training/diagnostics/fault_finder.h"
@@ -48,6 +49,9 @@ class StageHealth {
   void beforeUpdate();
   void afterUpdate();
 
+  /// Warns where delta_t in use sits in its rounding half.
+  void noteDerivative(const base::DerivativeHealthReady& health);
+
   std::int64_t numSkipped() const { return num_skipped_; }
   bool passesOver(std::int64_t step) const;  ///< By configuration, or as a bad step after a roll-back.
   std::set<std::int64_t> passedOver(std::span<const std::int64_t> configured) const;  ///< Both together.
@@ -74,6 +78,7 @@ class StageHealth {
   base::HealthMonitor monitor_;
   FlightRecorder recorder_;
   std::optional<core::ActivationProbe> probe_;
+  core::TimeFigures time_figures_;
   std::int64_t step_ = 0;
   bool is_first_ = false;  ///< Of this process: what was restored is looked at.
   FlightRecorder::Step current_;

@@ -11,6 +11,7 @@
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
 #include "training/diagnostics/stage_health.h"
+#include "training/diagnostics/stage_probes.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/gradient_reducer.h"
 #include "training/loop/step_reporter.h"
@@ -57,6 +58,7 @@ class StageLoop {
         optimizer_(parameters_, {settings().beta1, settings().beta2, settings().eps, settings().weight_decay}),
         store_(run.folder(), task.name()),
         health_(task, config, state(), store_, worker, run),
+        probes_(task, config, worker),
         watch_(task, run, worker) {}
 
   void run() {
@@ -82,6 +84,7 @@ class StageLoop {
         run_.publish(std::move(report));
       }
       if (progress_.step % settings().checkpoint_every == 0 && progress_.step < settings().steps) save();
+      publishProbes();
       watch_.afterStep(progress_.step, reporter.activeSeconds(), ema_);
       obey(control, reporter);
     }
@@ -216,6 +219,13 @@ class StageLoop {
     countStep();
     schedule_lr_ = lr;
     return control;
+  }
+
+  void publishProbes() {
+    for (auto& event : probes_.due(progress_.step)) {
+      if (const auto* health = std::get_if<base::DerivativeHealthReady>(&event)) health_.noteDerivative(*health);
+      run_.publish(std::move(event));
+    }
   }
 
   /// A step counts whether its update was made or not: data order, rates and noise go on.
@@ -422,6 +432,7 @@ class StageLoop {
   AdamW optimizer_;
   CheckpointStore store_;
   StageHealth health_;
+  StageProbes probes_;
   LiveWatch watch_;
   std::unique_ptr<GradientReducer> reducer_;
   std::vector<std::string> scalar_names_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/sampling/live_painter.h"
 
-#include <cmath>
 #include <filesystem>
 
 #include "core/base/formats/png.h"
@@ -21,7 +20,7 @@ constexpr std::int64_t kTeacherColumns = 4;  // a teacher sample costs as much a
 constexpr std::int64_t kTeacherLiveSteps = 12;
 constexpr std::int64_t kMatrixTrajectories = 4;
 constexpr std::int64_t kDiagnosticsEvery = 3;
-constexpr std::int64_t kMatrixStride = 2;  // every second knot: 9 of 17
+constexpr std::int64_t kMatrixStride = 2;  // every second point of the path: 9 of 17
 
 std::vector<float> toVector(const torch::Tensor& tensor) {
   const auto flat = tensor.to(torch::kCPU, torch::kFloat32).contiguous().flatten();
@@ -232,40 +231,24 @@ void LivePainter::paintTrajectory(const std::string& stage, std::int64_t step, s
 }
 
 void LivePainter::paintCmtMatrix(const std::string& stage, std::int64_t step) {
-  const auto schedule = core::TimeSchedule(config_.teacher.time, latentShape(config_).dim());
-  const auto grid = schedule.grid(config_.cmt.euler_steps + 1, config_.cmt.grid_end);
-  std::vector<std::uint64_t> indices;
-  std::vector<std::int64_t> classes;
-  for (std::int64_t k = 0; k < kMatrixTrajectories; ++k) {
-    classes.push_back(k % data_->numClasses());
-    indices.push_back(gridNoiseIndex(classes.back(), k));
-  }
-  // The teacher does not change while the student trains: its paths are made once.
-  if (!matrix_path_.defined()) {
+  if (!cmt_matrix_) {
+    const auto schedule = core::TimeSchedule(config_.teacher.time, latentShape(config_).dim());
+    const auto grid = schedule.grid(config_.cmt.euler_steps + 1, config_.cmt.grid_end);
+    std::vector<std::uint64_t> indices;
+    std::vector<std::int64_t> classes;
+    for (std::int64_t k = 0; k < kMatrixTrajectories; ++k) {
+      classes.push_back(k % data_->numClasses());
+      indices.push_back(gridNoiseIndex(classes.back(), k));
+    }
     const auto z = core::noise(static_cast<std::uint64_t>(config_.seed), core::Stream::kSampleNoise, indices,
                                latentShape(config_).sizes());
-    matrix_path_ =
-        torch::stack(core::solveOde(guidedTeacher(config_.cmt.guidance), z, torch::tensor(classes), grid).states);
+    cmt_matrix_ =
+        std::make_unique<core::JumpMap>(guidedTeacher(config_.cmt.guidance), z, torch::tensor(classes), grid,
+                                        core::everyNth(static_cast<std::int64_t>(grid.size()), kMatrixStride), "path");
   }
-  base::CmtMatrixReady event;
+  auto event = cmt_matrix_->measure(core::flowMap(student()));
   event.stage = stage;
   event.step = step;
-  std::vector<std::int64_t> knots;
-  for (std::size_t i = 0; i < grid.size(); i += kMatrixStride) knots.push_back(static_cast<std::int64_t>(i));
-  for (const auto i : knots) event.times.push_back(static_cast<float>(grid[i]));
-  const auto n = knots.size();
-  event.errors.assign(n * n, std::nanf(""));
-  const auto u = core::flowMap(student());
-  const auto y = torch::tensor(classes);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = i + 1; j < n; ++j) {
-      const auto from = matrix_path_[knots[i]], to = matrix_path_[knots[j]];
-      const auto t = torch::full({kMatrixTrajectories}, event.times[i]),
-                 r = torch::full({kMatrixTrajectories}, event.times[j]);
-      const auto landed = from - core::likeImage(t - r) * u(from, r, t, y);
-      event.errors[i * n + j] = relativeError(landed, to).mean().item<float>();
-    }
-  }
   events_.post(std::move(event));
 }
 

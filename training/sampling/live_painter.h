@@ -5,6 +5,7 @@
 
 #include "core/base/events/fan_out_sink.h"
 #include "core/data/dataset.h"
+#include "core/diagnostics/jump_map.h"
 #include "training/optim/named_tensors.h"
 #include "training/stages/networks.h"
 
@@ -59,7 +60,7 @@ class LivePainter {
   std::shared_ptr<core::RaeCodec> codec_;
   core::DiTwDDTHead teacher_{nullptr}, student_{nullptr};
   std::int64_t num_student_pictures_ = 0;
-  torch::Tensor matrix_path_;  ///< [N, M, C, H, W] teacher paths of the CMT matrix.
+  std::unique_ptr<core::JumpMap> cmt_matrix_;  ///< Holds the teacher's paths.
 };
 
 }  // namespace meanflow::training

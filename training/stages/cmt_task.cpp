@@ -6,6 +6,7 @@
 #include "core/checkpoint/module_state.h"
 #include "core/flow/guidance.h"
 #include "core/objectives/consistency_mid_training.h"
+#include "training/diagnostics/probe_set.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/stages/tasks.h"
 
@@ -40,6 +41,10 @@ class CmtTask final : public StageTask {
     teacher_ = core::classifierFreeGuidance(core::velocityField(workspace_.teacher()), config_.guidance,
                                             workspace_.numClasses());
     if (usesBank()) makeBank(bankAt(step));
+  }
+
+  std::shared_ptr<const ProbeSet> probes() override {
+    return std::make_shared<ProbeSet>(cmtProbes(workspace_, network_, teacher_));
   }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
@@ -142,6 +147,7 @@ class ControlTask final : public StageTask {
   const base::TrainingConfig& settings() const override { return settings_; }
   std::shared_ptr<torch::nn::Module> module() override { return task_.module(); }
   void begin(std::int64_t step) override { task_.begin(step); }
+  std::shared_ptr<const ProbeSet> probes() override { return task_.probes(); }
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
     return task_.loss(step, positions);
   }

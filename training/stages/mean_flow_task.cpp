@@ -2,6 +2,7 @@
 #include "core/checkpoint/module_state.h"
 #include "core/flow/guidance.h"
 #include "core/objectives/mean_flow.h"
+#include "training/diagnostics/probe_set.h"
 #include "training/stages/external_weights.h"
 #include "training/stages/latent_batches.h"
 #include "training/stages/tasks.h"
@@ -39,6 +40,12 @@ class MeanFlowTask final : public StageTask {
   std::string name() const override { return "mean_flow"; }
   const base::TrainingConfig& settings() const override { return config_.training; }
   std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
+
+  std::shared_ptr<const ProbeSet> probes() override {
+    auto set = std::make_shared<ProbeSet>(meanFlowProbes(workspace_, network_));
+    set->velocity = velocitySource(workspace_);
+    return set;
+  }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
     const auto indices = batches_.samples(step, positions);

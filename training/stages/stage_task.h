@@ -16,6 +16,7 @@ namespace meanflow::training {
 class Workspace;
 class RunContext;
 class Worker;
+struct ProbeSet;
 
 /// Who the members of a batch are.
 struct BatchMembers {
@@ -43,6 +44,9 @@ class StageTask {
   virtual BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) = 0;
   /// Called after a live setting (core/base/config/live_settings.h) has changed in settings() or the configuration.
   virtual void settingChanged() {}
+  /// What its network can be measured on between steps (training/diagnostics/probe_set.h); null where there is nothing.
+  /// Called on the leader alone, after a step on all ranks.
+  virtual std::shared_ptr<const ProbeSet> probes() { return nullptr; }
   /// Writes into the stage's folder what later stages need beside the weights. Leader only, at the end.
   virtual void finish() {}
 };

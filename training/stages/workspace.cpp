@@ -44,15 +44,19 @@ core::DiTwDDTHead Workspace::teacher() {
   return teacher_;
 }
 
-torch::Tensor Workspace::trainLatents(std::span<const std::int64_t> indices) {
+torch::Tensor Workspace::trainLatents() {
   if (!latents_.defined()) {
     const torch::NoGradGuard no_grad;
     latents_ = encodeShared(data_->train_images, worker_, [this](const torch::Tensor& images) {
       return codec().encode(core::toUnitRange(images.to(device())));
     });
   }
-  return latents_.index_select(
-      0, torch::tensor(std::vector<std::int64_t>(indices.begin(), indices.end())).to(latents_.device()));
+  return latents_;
+}
+
+torch::Tensor Workspace::trainLatents(std::span<const std::int64_t> indices) {
+  const auto rows = torch::tensor(std::vector<std::int64_t>(indices.begin(), indices.end()));
+  return trainLatents().index_select(0, rows.to(latents_.device()));
 }
 
 core::TimeSchedule Workspace::schedule() const { return {config_.teacher.time, latent().dim()}; }

@@ -39,6 +39,8 @@ class Workspace {
   core::DiTwDDTHead teacher();
   /// Normalised latents of the training images at `indices`; all are encoded on first use, spread over the workers.
   torch::Tensor trainLatents(std::span<const std::int64_t> indices);
+  /// Those of all training images, in order; not a copy.
+  torch::Tensor trainLatents();
 
   /// Training times and solver grids of the run (teacher.time).
   core::TimeSchedule schedule() const;

@@ -13,12 +13,48 @@ namespace {
 
 QString residualWords(const char* text) { return QCoreApplication::translate("ResidualWords", text); }
 
-struct Part {
-  QString name;
-  double value = 0;
-};
+QString partName(base::ResidualPart part) {
+  switch (part) {
+    case base::ResidualPart::kSinglePoint:
+      return residualWords("the single-point velocity (variance)");
+    case base::ResidualPart::kTeacherOracle:
+      return residualWords("the teacher's distance from the oracle");
+    case base::ResidualPart::kOracleBias:
+      break;
+  }
+  return residualWords("the oracle bias (the network itself)");
+}
 
-QString share(double part, double total) { return QStringLiteral("%1 %").arg(100 * part / total, 0, 'f', 0); }
+/// What to do, as base::describe says it.
+QString adviceWords(base::ResidualAdvice advice) {
+  using enum base::ResidualAdvice;
+  switch (advice) {
+    case kTrainLonger:
+      return residualWords("The proxy velocity is good enough: stay with this η and train longer.");
+    case kMoreTeacher:
+      return residualWords("Give the teacher more weight.");
+    case kTryTeacher:
+      return residualWords(
+          "A teacher's velocity has no such variance; what its own error would add is not known here.");
+    case kAverageMore:
+      return residualWords(
+          "This teacher is too far off to take its place: a larger batch or a lower rate averages it out.");
+    case kLessTeacher:
+      return residualWords("Give the teacher less weight.");
+    case kImproveTeacher:
+      return residualWords(
+          "Less of this teacher would cost more in variance: train the teacher longer, or let MeanFlow training "
+          "(η = 0) follow, whose error averages out over the steps.");
+    case kStay:
+      return residualWords("Nothing stands out: stay with this η.");
+    case kUnknown:
+    case kNone:
+      break;
+  }
+  return {};
+}
+
+QString percent(double share) { return QStringLiteral("%1 %").arg(100 * share, 0, 'f', 0); }
 
 /// "2.3 times the one in use", "as large as the one in use".
 QString comparedWith(double total, double in_use) {
@@ -74,39 +110,36 @@ const base::VelocityResidualsReady* ResidualHistory::at(const std::string& stage
 QString etaText(double eta) { return QStringLiteral("η = %1").arg(eta, 0, 'g', 3); }
 
 QString residualWords(const base::VelocityResidualsReady& report) {
-  const auto shares = base::sharesAt(report.overall, report.eta);
-  const double total = shares.total();
+  const auto found = base::assessResiduals(report.overall, report.eta);
   const QString where = residualWords("%1, step %2, %3 in use:")
                             .arg(stageTitle(report.stage), formatCount(report.step), etaText(report.eta));
-  if (!std::isfinite(total))
+  if (found.advice == base::ResidualAdvice::kUnknown)
     return residualWords("%1 a residual is not finite or not known, so that nothing can be said of what dominates.")
         .arg(where);
-  if (!(total > 0)) return residualWords("%1 the squared residual is zero.").arg(where);
-  std::vector<Part> parts = {{residualWords("the single-point velocity (variance)"), shares.single_point},
-                             {residualWords("the teacher's distance from the oracle"), shares.teacher_oracle},
-                             {residualWords("the oracle bias (the network itself)"), shares.oracle_bias}};
-  std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.value > b.value; });
-  QString text = residualWords("%1 %2 dominates with %3 of the squared residual %4; then come %5 (%6) and %7 (%8)")
-                     .arg(where, parts[0].name, share(parts[0].value, total), formatNumber(total), parts[1].name,
-                          share(parts[1].value, total), parts[2].name, share(parts[2].value, total));
-  if (std::abs(shares.cross) > 0.005 * total)
-    text += residualWords(", and teacher and bias together add %1").arg(share(shares.cross, total));
+  if (found.advice == base::ResidualAdvice::kNone) return residualWords("%1 the squared residual is zero.").arg(where);
+  const auto& parts = found.parts;
+  QString text =
+      residualWords("%1 %2 dominates with %3 of the squared residual %4; then come %5 (%6) and %7 (%8)")
+          .arg(where, partName(parts[0].first), percent(parts[0].second), formatNumber(found.total),
+               partName(parts[1].first), percent(parts[1].second), partName(parts[2].first), percent(parts[2].second));
+  if (const double cross = found.shares.cross / found.total; std::abs(cross) > 0.005)
+    text += residualWords(", and teacher and bias together add %1").arg(percent(cross));
   text += QLatin1Char('.');
   QStringList others;
   for (const double eta : {0.0, 1.0}) {
     if (eta == report.eta) continue;
     const double other = base::sharesAt(report.overall, eta).total();
     if (std::isfinite(other))
-      others << residualWords("with %1 the total would be %2").arg(etaText(eta), comparedWith(other, total));
+      others << residualWords("with %1 the total would be %2").arg(etaText(eta), comparedWith(other, found.total));
   }
-  if (const double best = base::bestEta(report.overall); std::isfinite(best))
-    others << residualWords("it is smallest at %1").arg(QStringLiteral("η = %1").arg(best, 0, 'f', 2));
+  if (std::isfinite(found.best_eta))
+    others << residualWords("it is smallest at %1").arg(QStringLiteral("η = %1").arg(found.best_eta, 0, 'f', 2));
   if (!others.isEmpty()) {
     QString more = others.join(QStringLiteral("; "));
     more[0] = more[0].toUpper();
     text += QLatin1Char(' ') + more + QLatin1Char('.');
   }
-  return text;
+  return text + QLatin1Char(' ') + adviceWords(found.advice);
 }
 
 }  // namespace meanflow::ui

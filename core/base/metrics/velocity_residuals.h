@@ -5,6 +5,10 @@
 //   E|rho(w_eta)|^2 = E|rho(v*)|^2 + 2 eta E<rho(v*), A (v_theta - v*)> + eta^2 E|A (v_theta - v*)|^2
 //                     + (1 - eta)^2 E|A (eps - x - v*)|^2.
 #pragma once
+#include <array>
+#include <string>
+#include <utility>
+
 #include "core/base/events/training_event.h"
 
 namespace meanflow::base {
@@ -23,5 +27,38 @@ ResidualShares sharesAt(const ResidualTerms& terms, double eta);
 
 /// The eta in [0, 1] with the smallest total: the total is a parabola in eta. NaN where a term is not finite.
 double bestEta(const ResidualTerms& terms);
+
+enum class ResidualPart { kSinglePoint, kTeacherOracle, kOracleBias };
+
+/// What the residuals ask for.
+enum class ResidualAdvice {
+  kUnknown,         ///< A term that the eta in use needs is not finite or not known: nothing can be said.
+  kNone,            ///< The squared residual is zero.
+  kTrainLonger,     ///< The network itself is most of it. The proxy velocity is good enough: stay with this eta.
+  kMoreTeacher,     ///< The variance of the single-point velocity is most of it, and a larger eta lowers the total.
+  kTryTeacher,      ///< The same, where there is no teacher to tell what it would cost.
+  kAverageMore,     ///< The same, but the teacher is so far off that a larger eta would not help: larger batches.
+  kLessTeacher,     ///< The teacher's distance is most of it, and a smaller eta lowers the total.
+  kImproveTeacher,  ///< The same, but the single-point velocity's variance would cost more: a better teacher, or MFT
+                    ///< (eta = 0) after this stage, whose error averages out over steps.
+  kStay,            ///< Nothing stands out.
+};
+
+/// What dominates E|rho(w_eta)|^2, and what to do about it.
+struct ResidualAssessment {
+  ResidualAdvice advice = ResidualAdvice::kUnknown;
+  double eta = 1;  ///< In use.
+  ResidualShares shares;
+  double total = 0;
+  std::array<std::pair<ResidualPart, double>, 3> parts;  ///< Shares of `total` (without the cross term), largest first.
+  double best_eta = 0;                                   ///< bestEta(); NaN where not known.
+  double best_ratio = 0;                                 ///< Total at best_eta / total; NaN where not known.
+};
+
+/// A part "is most of it" from half of the total on; eta is worth changing when that lowers the total by a tenth.
+ResidualAssessment assessResiduals(const ResidualTerms& terms, double eta);
+
+/// The assessment in one or two plain sentences with numbers, for a terminal or a report.
+std::string describe(const ResidualAssessment& assessment);
 
 }  // namespace meanflow::base

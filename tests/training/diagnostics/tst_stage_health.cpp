@@ -125,7 +125,7 @@ class PlannedTask final : public training::StageTask {
   bool is_planted_ = false;
 };
 
-class Events final : public base::EventSink {
+class KeptEvents final : public base::EventSink {
  public:
   void publish(const base::EventRecord& record) override {
     events.push_back(record.event);
@@ -143,7 +143,7 @@ class Events final : public base::EventSink {
 };
 
 struct Result {
-  std::shared_ptr<Events> seen = std::make_shared<Events>();
+  std::shared_ptr<KeptEvents> seen = std::make_shared<KeptEvents>();
   std::string failure;
   bool is_diverged = false, is_stopped = false;
   std::vector<torch::Tensor> weights;
