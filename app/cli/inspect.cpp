@@ -10,12 +10,15 @@
 #include "app/cli/commands.h"
 #include "app/cli/inspect_checkpoint.h"
 #include "app/cli/run_in_terminal.h"
+#include "core/base/events/event_json.h"
 #include "core/base/events/event_log.h"
 #include "core/base/metrics/metrics_store.h"
+#include "core/base/run/health_report.h"
 #include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
 #include "core/base/run/trace_folder.h"
 #include "core/device/device.h"
+#include "training/diagnostics/replay.h"
 
 namespace meanflow::app {
 namespace {
@@ -62,6 +65,38 @@ int inspectRun(const std::string& path, bool is_json) {
     if (!is_json) std::cout << fmt::format("  {:<10} imported, {}\n", name, folder->relative(checkpoints.back().path));
   }
   if (is_json) std::cout << root.dump(2) << "\n";
+  return kDone;
+}
+
+/// Alarms, what was found, and the newest measurements.
+int diagnoseRun(const std::string& path, bool is_json) {
+  const auto folder = base::RunFolder::open(path);
+  if (!folder) return reportError(folder.error());
+  const auto events = base::readAllEvents(folder->events());
+  if (!events) return reportError(events.error());
+  base::HealthReport report;
+  for (const auto& record : *events) report.apply(record);
+  if (is_json)
+    std::cout << report.json().dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  else
+    std::cout << report.text();
+  return kDone;
+}
+
+/// Trains again up to the step from the checkpoint before it, in a folder of its own, and looks into that step.
+int replayStep(const std::string& path, const std::string& at, bool is_json) {
+  TerminalRun place;
+  place.request.run_folder = path;  // only to read STAGE:STEP
+  if (const auto set = place.setBranch(path, at); !set) return reportError(set.error());
+  const auto found = training::replayStep(*place.request.branch);
+  if (!found) return reportError(found.error());
+  if (is_json) {
+    base::EventRecord record;
+    record.event = *found;
+    std::cout << base::toJsonLine(record) << "\n";
+  } else {
+    std::cout << found->text << "\n" << found->report << "/report.md\n";
+  }
   return kDone;
 }
 
@@ -129,7 +164,8 @@ void addInspect(CLI::App& app, Action& action) {
       "inspect", "Say what a run folder or a checkpoint of any kind holds: which model it is and every tensor in it");
   struct Options {
     std::string path;
-    bool is_json = false, is_brief = false;
+    std::string replay;
+    bool is_json = false, is_brief = false, is_diagnosis = false;
   };
   auto options = std::make_shared<Options>();
   command
@@ -141,6 +177,11 @@ void addInspect(CLI::App& app, Action& action) {
       ->required();
   command->add_flag("--shapes", options->is_brief,
                     "Names and shapes alone: no value is read, whatever the file's size");
+  command->add_flag("--diagnose", options->is_diagnosis,
+                    "Of a run: its alarms, what was found, and the newest measurements of its health");
+  command->add_option("--replay", options->replay,
+                      "Of a run: train again to STAGE:STEP from the checkpoint before it, with every operation of that "
+                      "step watched, and write a report; says how exactly the recorded losses came back");
   command->add_flag("--json", options->is_json, "As JSON");
   command->callback([&action, options] {
     action = [options]() -> int {
@@ -151,6 +192,8 @@ void addInspect(CLI::App& app, Action& action) {
       // RAE and mf-rae leave a config.yaml as well, but no record of events.
       const bool is_ours =
           base::RunFolder::isRunFolder(path) && (fs::exists(path / "events.jsonl", code) || !base::hasTraces(path));
+      if (is_ours && !options->replay.empty()) return replayStep(options->path, options->replay, options->is_json);
+      if (is_ours && options->is_diagnosis) return diagnoseRun(options->path, options->is_json);
       if (is_ours) return inspectRun(options->path, options->is_json);
       if (base::hasTraces(path) && !holdsWeights(path)) return inspectTraces(options->path, options->is_json);
       if (fs::is_directory(path, code) && fs::is_empty(path, code))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/cli/run_in_terminal.h"
 
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -47,6 +48,21 @@ void TerminalRun::setSource(const std::string& source) {
   request.config = source;
   if (request.run_folder.empty())
     request.run_folder = (std::filesystem::path("runs") / std::filesystem::path(source).stem()).string();
+}
+
+base::Result<void> TerminalRun::setBranch(const std::string& parent, const std::string& at) {
+  const auto usage = [](const std::string& text) { return base::Error{text, base::ErrorKind::kUsage}; };
+  const auto colon = at.rfind(':');
+  std::int64_t step = -1;
+  if (colon != std::string::npos) {
+    const auto* end = at.data() + at.size();
+    const auto [last, status] = std::from_chars(at.data() + colon + 1, end, step);
+    if (status != std::errc() || last != end) step = -1;
+  }
+  if (step < 0) return usage("--branch takes STAGE:STEP, such as mean_flow:100, not '" + at + "'");
+  if (request.run_folder.empty()) return usage("--branch makes a new run: say where with --out FOLDER");
+  request.branch = base::BranchPoint{parent, at.substr(0, colon), step};
+  return {};
 }
 
 int runInTerminal(TerminalRun& options) {

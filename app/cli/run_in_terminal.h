@@ -17,6 +17,8 @@ struct TerminalRun {
 
   /// `source` is a run folder to continue (it then becomes request.run_folder) or a configuration.
   void setSource(const std::string& source);
+  /// The run leaves the run folder `parent` at `at`, "STAGE:STEP".
+  base::Result<void> setBranch(const std::string& parent, const std::string& at);
 };
 
 /// Prints the message on stderr and returns the exit code of its kind.

@@ -65,6 +65,10 @@ void addTrain(CLI::App& app, Action& action) {
                     "Load everything, then wait for `meanflow control RUN resume`");
   command->add_flag("--json", options->is_json,
                     "Events as JSON lines on stdout instead of progress bars; the report of --dry-run as JSON");
+  auto branch = std::make_shared<std::string>();
+  command->add_option("--branch", *branch,
+                      "CONFIG is a run folder: go on from STAGE:STEP of it in a new run (--out), with the settings "
+                      "KEY=VALUE; the other run stays as it is");
   auto is_dry = std::make_shared<bool>(false);
   command->add_flag("--dry-run", *is_dry,
                     "Train nothing: a few steps of every stage, written nowhere, tell time, memory and disk of the run "
@@ -85,12 +89,16 @@ void addTrain(CLI::App& app, Action& action) {
       ->expected(0, 1)
       ->type_name("SECTION")
       ->trigger_on_parse();
-  command->callback([&action, options, config, is_dry] {
+  command->callback([&action, options, config, is_dry, branch] {
     if (config->empty()) throw CLI::RequiredError("CONFIG");
-    action = [options, config, is_dry] {
+    action = [options, config, is_dry, branch] {
       std::cerr << officialNote(*config, options->request.overrides);
       if (*is_dry) return dryRun(*options, *config);
-      options->setSource(*config);
+      if (branch->empty()) {
+        options->setSource(*config);
+      } else if (const auto set = options->setBranch(*config, *branch); !set) {
+        return reportError(set.error());
+      }
       return runInTerminal(*options);
     };
   });

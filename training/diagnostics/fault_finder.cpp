@@ -118,7 +118,7 @@ class Search {
 
   /// Weights that are many times as large as in the last healthy checkpoint: the one that grew most.
   bool lookAtGrowth() {
-    if (scene_.kind != "explosion" || scene_.healthy_weights.empty()) return false;
+    if (scene_.kind == "non_finite" || scene_.healthy_weights.empty()) return false;
     const torch::NoGradGuard no_grad;
     const auto now = scene_.state.module.named_parameters();
     double largest = kLarge;
@@ -141,7 +141,7 @@ class Search {
   }
 
   bool lookAtRate() {
-    if (scene_.kind != "explosion" || !(scene_.typical_lr > 0) || scene_.lr < kLargeRate * scene_.typical_lr)
+    if (scene_.kind == "non_finite" || !(scene_.typical_lr > 0) || scene_.lr < kLargeRate * scene_.typical_lr)
       return false;
     finding_.is_found = true;
     finding_.origin.tensor = "learning_rate";
@@ -217,7 +217,7 @@ class Search {
       const bool has_match = other < reference.size() && reference[other].block == trace[i].block;
       const bool is_sound_elsewhere = !has_match || reference[other].isFinite();
       if (!trace[i].isFinite() && is_sound_elsewhere) return i;
-      if (scene_.kind == "explosion" && has_match && reference[other].max_abs > 0 &&
+      if (scene_.kind != "non_finite" && has_match && reference[other].max_abs > 0 &&
           trace[i].max_abs > kLarge * reference[other].max_abs)
         return i;
       if (has_match)

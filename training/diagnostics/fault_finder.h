@@ -30,7 +30,7 @@ struct FaultScene {
   const TrainingState& state;  ///< Weights as they were when the step began; changed for a moment, then put back.
   const Worker& worker;
   std::int64_t step = 0;  ///< 0-based.
-  std::string kind;       ///< "non_finite" or "explosion".
+  std::string kind;       ///< "non_finite", or else what was finite: "explosion", "spike", "none".
   /// Learning rate of the step, and the median of those before it.
   double lr = 0, typical_lr = 0;
   /// Weights of the newest healthy checkpoint by parameter name; empty when there is none.

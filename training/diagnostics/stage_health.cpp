@@ -115,6 +115,12 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
   // alone.
   const double loss = std::isfinite(step.objective) ? step.loss : step.objective;
   const auto finding = monitor_.judgeStep(step.step, loss, step.grad_norm);
+  if (run_.isReplayed(task_.name(), step.step)) {
+    recorder_.add(current_);
+    const auto seen = finding.value_or(base::HealthFinding{"none", "loss", loss, kNaN, kNaN});
+    lookAgain(alarmFor(seen, "none"), step);
+    throw ForkReached{};
+  }
   if (!finding || !finding->isBad()) {
     recorder_.add(current_);
     num_skipped_in_a_row_ = 0;
@@ -188,7 +194,10 @@ FaultFinding StageHealth::lookAgain(const base::AlarmRaised& alarm, const Judged
                          .healthy_weights = newestWeights(run_.folder(), task_.name())};
   auto finding = findFault(scene);
   const auto recorded = recorder_.text(task_, worker_);
-  if (!worker_.isLeader()) return finding;
+  if (!worker_.isLeader()) {
+    worker_.barrier();  // a rank that ends its run here would take the leader from its report
+    return finding;
+  }
   if (finding.text.empty())
     finding.text =
         "nothing left its range when the step was evaluated again: the numbers before it had grown step by step";
@@ -206,6 +215,7 @@ FaultFinding StageHealth::lookAgain(const base::AlarmRaised& alarm, const Judged
              "the report on step " + std::to_string(step.step) + " was not written: " + written.error().message);
   run_.publish(base::DiagnosisReady{task_.name(), step.step, alarm.kind, finding.origin, finding.text,
                                     written ? run_.folder().relative(folder) : std::string(), error});
+  worker_.barrier();
   return finding;
 }
 

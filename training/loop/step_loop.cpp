@@ -74,7 +74,7 @@ class StageLoop {
     for (auto control = agree(&RunContext::pollControl); control != Control::kContinue;
          control = agree(&RunContext::pollControl))
       obey(control, reporter);
-    while (progress_.step < settings().steps) {
+    while (progress_.step < settings().steps && !run_.isFork(task_.name(), progress_.step)) {
       reporter.begin();
       const Control control = step(reporter);
       if (reporter.isDue(progress_.step) && reporter.hasSteps() && worker_.isLeader()) {
@@ -83,13 +83,16 @@ class StageLoop {
           report.scalars.push_back({"skipped_steps", static_cast<double>(health_.numSkipped())});
         run_.publish(std::move(report));
       }
-      if (progress_.step % settings().checkpoint_every == 0 && progress_.step < settings().steps) save();
+      if (progress_.step % settings().checkpoint_every == 0 && progress_.step < settings().steps &&
+          !run_.isFork(task_.name(), progress_.step))
+        save();
       publishProbes();
       watch_.afterStep(progress_.step, reporter.activeSeconds(), ema_);
       obey(control, reporter);
     }
     save();
     worker_.barrier();
+    if (run_.isFork(task_.name(), progress_.step)) throw ForkReached{};
   }
 
   DryRun dryRun(int num_steps, double slow_seconds, const std::function<void(int)>& done) {

@@ -27,6 +27,15 @@ struct RunInterrupted {
   bool is_saved = true;
 };
 
+/// Where a run leaves the way of its parent.
+struct Fork {
+  std::string stage;
+  std::int64_t step = 0;
+  bool is_replay = false;  ///< The step after it is looked into, and nothing saved.
+};
+/// Thrown through the stages when the fork has been reached and saved, or the step after it looked into.
+struct ForkReached {};
+
 /// A non-finite loss or gradient; what() names the step and the tensor.
 struct Diverged : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -58,6 +67,14 @@ class RunContext {
   /// Steps of that stage done so far; set by the leader.
   void setStep(std::int64_t step) { step_ = step; }
   std::int64_t currentStep() const { return step_; }
+
+  std::optional<Fork> fork;  ///< Set before the workers start.
+  bool isFork(const std::string& stage, std::int64_t step) const {
+    return fork && !fork->is_replay && fork->stage == stage && fork->step == step;
+  }
+  bool isReplayed(const std::string& stage, std::int64_t step) const {
+    return fork && fork->is_replay && fork->stage == stage && fork->step + 1 == step;
+  }
 
   /// What stages take for networks that nobody has trained yet.
   IfMissing if_missing = IfMissing::kRefuse;

@@ -15,8 +15,10 @@
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/step_loop.h"
 #include "training/report/scoring.h"
+#include "training/run/branch.h"
 #include "training/run/record_sinks.h"
 #include "training/run/run_context.h"
+#include "training/run/stage_plan.h"
 #include "training/run/supported_settings.h"
 #include "training/sampling/live_painter.h"
 #include "training/stages/external_weights.h"
@@ -27,15 +29,6 @@ namespace meanflow::training {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::int64_t plannedSteps(const base::RunConfig& config, const std::string& stage) {
-  if (stage == "encoder") return config.encoder.training.steps;
-  if (stage == "decoder") return config.decoder.training.steps;
-  if (stage == "teacher") return config.teacher.training.steps;
-  if (stage == "cmt" || stage == "control") return config.cmt.training.steps;
-  if (stage == "mean_flow") return config.mean_flow.training.steps;
-  return 1;  // report
-}
 
 /// Where a run goes on: the first stage that is not done, and its step; the end of the last one where all are.
 std::pair<std::string, std::int64_t> standing(const base::RunConfig& config, const base::RunFolder& folder) {
@@ -90,6 +83,14 @@ base::Result<std::unique_ptr<TrainingRun>> TrainingRun::prepare(const base::RunR
       return base::Error{error.what()};
     }
   };
+  if (request.branch) {
+    auto folder = createBranch(path, *request.branch, request.overrides);
+    if (!folder) return folder.error();
+    auto config = folder->readConfig();
+    if (!config) return config.error();
+    if (auto usable = checkDevice(*config); !usable) return usable.error();
+    return open(std::move(*folder), std::move(*config), false, {});
+  }
   const bool is_resumed = base::RunFolder::isRunFolder(path);
   if (is_resumed) {
     auto folder = base::RunFolder::open(path);
@@ -144,6 +145,7 @@ base::Result<RunEnd> TrainingRun::run() {
   };
   try {
     context_->setState(base::RunState::kStarting);
+    goThroughBranch();
     trainAndReport();
     sampling_.drain();
     context_->publish(base::RunFinished{"finished"});
@@ -162,11 +164,62 @@ base::Result<RunEnd> TrainingRun::run() {
   }
 }
 
+base::Result<void> TrainingRun::replay() {
+  auto branch = readBranch(folder_);
+  if (!branch) return branch.error();
+  if (!*branch) return base::Error{folder_.root().string() + " left no other run: there is nothing to replay"};
+  const auto& point = (*branch)->point;
+  auto config = (*branch)->parent_config;
+  config.diagnostics = config_.diagnostics;
+  for (const char* key : {"log_every", "sample_every"}) {
+    const auto name = point.stage + ".training." + key;
+    if (const auto value = base::getValue(config_, name))
+      if (auto set = base::setValue(config, name, *value); !set) return set.error();
+  }
+  config_ = std::move(config);
+  context_->fork = Fork{point.stage, point.step, /*is_replay=*/true};
+  try {
+    context_->setState(base::RunState::kStarting);
+    trainAndReport();
+    return base::Error{point.stage + " ended before step " + std::to_string(point.step + 1)};
+  } catch (const ForkReached&) {
+    return {};
+  } catch (const RunInterrupted&) {
+    return base::Error{"the replay was stopped"};
+  } catch (const c10::Error& error) {
+    return base::Error{error.what_without_backtrace()};
+  } catch (const std::exception& error) {
+    return base::Error{error.what()};
+  }
+}
+
 void TrainingRun::announceChangedSettings() const {
   if (changed_.empty()) return;
   const auto [stage, step] = standing(config_, folder_);
   for (const auto& change : changed_)
     context_->publish(base::SettingChanged{stage, step, change.key, change.a, change.b});
+}
+
+void TrainingRun::goThroughBranch() {
+  const auto read = readBranch(folder_);
+  if (!read) throw std::runtime_error(read.error().message);
+  const auto& branch = *read;
+  if (!branch) return;
+  if (!is_resumed_)
+    context_->publish(
+        base::RunBranched{branch->point.parent, branch->point.stage, branch->point.step, branch->changes});
+  if (!isOnParentsWay(folder_, *branch)) return;
+  // As the parent did, up to the step at which this run leaves it.
+  const auto own = std::exchange(config_, branch->parent_config);
+  config_.device = own.device, config_.num_workers = own.num_workers;
+  context_->fork = Fork{branch->point.stage, branch->point.step};
+  try {
+    trainAndReport();
+  } catch (const ForkReached&) {
+  }
+  config_ = own;
+  context_->fork.reset();
+  is_resumed_ = true;
 }
 
 void TrainingRun::trainAndReport() {

@@ -32,6 +32,10 @@ class TrainingRun {
   /// and returned (kind kDiverged for a divergence).
   base::Result<RunEnd> run();
 
+  /// Of a run made by createBranch: trains as its parent did up to the branch point, with this run's diagnostics and
+  /// log_every, and looks into the step behind it (DiagnosisReady). Nothing is trained after that.
+  base::Result<void> replay();
+
   /// From any thread; taken between steps.
   void send(const base::Command& command) { commands_.push(command); }
   base::RunState state() const;
@@ -42,6 +46,8 @@ class TrainingRun {
  private:
   TrainingRun(base::RunFolder folder, base::RunConfig config, bool is_resumed, bool start_paused,
               std::vector<std::shared_ptr<base::EventSink>> sinks);
+  /// A run that left another first trains as that one did, to the step where they part.
+  void goThroughBranch();
   void trainAndReport();
   /// One event for each setting that this process goes on with another value of.
   void announceChangedSettings() const;

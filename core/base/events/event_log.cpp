@@ -82,7 +82,8 @@ bool isMilestone(const TrainingEvent& event) {
          std::holds_alternative<StageStarted>(event) || std::holds_alternative<MetricsReady>(event) ||
          std::holds_alternative<CheckpointSaved>(event) || std::holds_alternative<SettingChanged>(event) ||
          std::holds_alternative<StageFinished>(event) || std::holds_alternative<RunFailed>(event) ||
-         std::holds_alternative<RunFinished>(event);
+         std::holds_alternative<RunFinished>(event) || std::holds_alternative<AlarmRaised>(event) ||
+         std::holds_alternative<DiagnosisReady>(event) || std::holds_alternative<RunBranched>(event);
 }
 
 Result<std::unique_ptr<EventLogWriter>> EventLogWriter::open(const std::filesystem::path& path) {
