@@ -79,10 +79,12 @@ base::DerivativeHealthReady measureDerivativeHealth(const FlowMap& u, const Tran
     event.verdict = "healthy";
   } else if (std::isfinite(errors[best])) {
     const double error = errorAt(u, at, options.in_use, options.in_use.delta_t, exact);
-    if (error <= std::max(options.negligible, options.tolerated_factor * errors[best]))
+    const bool is_below = options.in_use.delta_t < options.deltas[best];
+    const double negligible = is_below ? options.negligible_rounding : options.negligible_truncation;
+    if (error <= std::max(negligible, options.tolerated_factor * errors[best]))
       event.verdict = "healthy";
     else
-      event.verdict = options.in_use.delta_t < options.deltas[best] ? "rounding" : "truncation";
+      event.verdict = is_below ? "rounding" : "truncation";
   }
   return event;
 }

@@ -39,7 +39,6 @@ struct MeanFlowTarget {
 class MeanFlow {
  public:
   MeanFlow(MeanFlowOptions options, TimeSchedule schedule, VelocitySource velocity);
-  void setOptions(const MeanFlowOptions& options) { options_ = options; }  ///< Between two steps.
   DrawNeeds needs() const;
   MeanFlowTarget target(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y, const Draws& draws) const;
   LossTerms evaluate(const FlowMap& u, const torch::Tensor& x, const torch::Tensor& y, const Draws& draws) const;

@@ -283,23 +283,30 @@ class TestMetrics : public QObject {
     QTest::addColumn<double>("single_point");
     QTest::addColumn<double>("teacher_oracle");
     QTest::addColumn<double>("oracle_bias");
+    QTest::addColumn<double>("cross");
     QTest::addColumn<double>("eta");
     QTest::addColumn<int>("advice");
     QTest::addColumn<QString>("in_words");
     const auto row = [](const char* name, double single_point, double teacher_oracle, double oracle_bias, double eta,
-                        ResidualAdvice advice, const char* in_words) {
-      QTest::newRow(name) << single_point << teacher_oracle << oracle_bias << eta << static_cast<int>(advice)
+                        ResidualAdvice advice, const char* in_words, double cross = 0) {
+      QTest::newRow(name) << single_point << teacher_oracle << oracle_bias << cross << eta << static_cast<int>(advice)
                           << QString::fromUtf8(in_words);
     };
     using enum ResidualAdvice;
     row("bias at eta 1", 9, 0.2, 0.8, 1, kTrainLonger,
-        "network's own error (oracle bias) makes 80 % of the squared residual 1");
+        "network's own error (oracle bias) makes 80 % of the squared residuals 1,");
     row("variance at eta 0", 9, 1, 1, 0, kMoreTeacher,
-        "eta = 0.90 would bring it to 19 % of that");  // (1 + .09 + .81) / 10
+        "eta = 0.90 would bring the total to 19 % of that");  // (1 + .09 + .81) / 10
     row("variance at eta 0, no teacher", 9, kNaN, 1, 0, kTryTeacher, "is not known here");
-    row("variance at its best eta", 9, 27, 0.1, 0.25, kAverageMore, "larger batch");                   // 9 / 36
-    row("teacher at eta 1", 1, 9, 0.5, 1, kLessTeacher, "eta = 0.10 would bring it to 15 % of that");  // 1.4 / 9.5
+    row("variance at its best eta", 9, 27, 0.1, 0.25, kAverageMore, "larger batch");  // 9 / 36
+    row("teacher at eta 1", 1, 9, 0.5, 1, kLessTeacher,
+        "eta = 0.10 would bring the total to 15 % of that");  // 1.4 / 9.5
     row("teacher, but variance is no smaller", 60, 5, 4, 1, kImproveTeacher, "train the teacher longer");
+    // Fits w to 1 + 1 - 1.8 = .2, far better than the oracle; at eta 0 the same network has only its own error and the
+    // variance to show.
+    row("follows its teacher", 1, 1, 1, 1, kFollowsTeacher, "cancel 90 % of that: 0.2 is left", -0.9);
+    row("follows its teacher, seen at eta 0", 1, 1, 1.5, 0, kTrainLonger, "(oracle bias) makes 60 %", -0.9);
+    row("pulled apart", 1, 1, 4, 1, kTrainLonger, "add 40 % to that, which makes 7", 1);
     row("nothing", 4, 4, 1.5, 0.5, kStay, "Nothing stands out");
     row("no residual", 0, 0, 0, 1, kNone, "is zero");
     row("no teacher at eta 1", 9, kNaN, 1, 1, kUnknown, "not finite or not known");
@@ -308,13 +315,14 @@ class TestMetrics : public QObject {
     QFETCH(const double, single_point);
     QFETCH(const double, teacher_oracle);
     QFETCH(const double, oracle_bias);
+    QFETCH(const double, cross);
     QFETCH(const double, eta);
     QFETCH(const int, advice);
     QFETCH(const QString, in_words);
     const auto found = assessResiduals({.single_point = single_point,
                                         .teacher_oracle = teacher_oracle,
                                         .oracle_bias = oracle_bias,
-                                        .cross = std::isnan(teacher_oracle) ? kNaN : 0},
+                                        .cross = std::isnan(teacher_oracle) ? kNaN : cross},
                                        eta);
     const auto words = QString::fromStdString(describe(found));
     QVERIFY2(words.contains(in_words), qPrintable(words));

@@ -386,7 +386,6 @@ class StageLoop {
                    : base::Result<void>(base::Error{change.key +
                                                    " cannot change while the run is going; stop it and start it with " +
                                                    change.key + "=" + change.value});
-    if (applied) task_.settingChanged();
     if (!worker_.isLeader()) return;
     if (!applied) return run_.log("error", applied.error().message);
     writeConfig();

@@ -26,8 +26,7 @@ class MeanFlowTask final : public StageTask {
       : workspace_(workspace),
         config_(workspace.config().mean_flow),
         network_(makeStudent(workspace.config(), workspace.numClasses())),
-        objective_(core::meanFlowOptions(config_, workspace.numClasses()), workspace.schedule(),
-                   velocitySource(workspace)),
+        velocity_(velocitySource(workspace)),
         batches_(workspace, config_.training.batch_size, workspace.seed() + 1) {
     network_->to(workspace.device());
     // From CMT where it was run; else from the teacher, which is what CMT is there to improve on.
@@ -43,19 +42,20 @@ class MeanFlowTask final : public StageTask {
 
   std::shared_ptr<const ProbeSet> probes() override {
     auto set = std::make_shared<ProbeSet>(meanFlowProbes(workspace_, network_));
-    set->velocity = velocitySource(workspace_);
+    set->velocity = velocity_;
     return set;
   }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
     const auto indices = batches_.samples(step, positions);
-    const auto draws = core::drawFor(objective_.needs(), stageSeed(workspace_.seed(), name()), step, positions,
+    // Made for every step: mean_flow.delta_t may change while it trains.
+    const core::MeanFlow objective(core::meanFlowOptions(config_, workspace_.numClasses()), workspace_.schedule(),
+                                   velocity_);
+    const auto draws = core::drawFor(objective.needs(), stageSeed(workspace_.seed(), name()), step, positions,
                                      workspace_.latent().sizes(), workspace_.device());
-    return objective_.evaluate(core::flowMap(network_), workspace_.trainLatents(indices),
-                               workspace_.trainLabels(indices), draws);
+    return objective.evaluate(core::flowMap(network_), workspace_.trainLatents(indices),
+                              workspace_.trainLabels(indices), draws);
   }
-
-  void settingChanged() override { objective_.setOptions(core::meanFlowOptions(config_, workspace_.numClasses())); }
 
   BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
     auto samples = batches_.samples(step, positions);
@@ -66,7 +66,7 @@ class MeanFlowTask final : public StageTask {
   Workspace& workspace_;
   const base::MeanFlowConfig& config_;
   core::DiTwDDTHead network_;
-  core::MeanFlow objective_;
+  core::VelocitySource velocity_;
   LatentBatches batches_;
 };
 

@@ -42,8 +42,6 @@ class StageTask {
   virtual core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) = 0;
   /// The samples that loss() uses for the same arguments.
   virtual BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) = 0;
-  /// Called after a live setting (core/base/config/live_settings.h) has changed in settings() or the configuration.
-  virtual void settingChanged() {}
   /// What its network can be measured on between steps (training/diagnostics/probe_set.h); null where there is nothing.
   /// Called on the leader alone, after a step on all ranks.
   virtual std::shared_ptr<const ProbeSet> probes() { return nullptr; }

@@ -45,6 +45,10 @@ QString adviceWords(base::ResidualAdvice advice) {
       return residualWords(
           "Less of this teacher would cost more in variance: train the teacher longer, or let MeanFlow training "
           "(η = 0) follow, whose error averages out over the steps.");
+    case kFollowsTeacher:
+      return residualWords(
+          "The network follows its teacher: what is left of its distance from the oracle is the teacher's, guidance "
+          "included. Train the teacher longer, or let MeanFlow training (η = 0) follow.");
     case kStay:
       return residualWords("Nothing stands out: stay with this η.");
     case kUnknown:
@@ -119,11 +123,13 @@ QString residualWords(const base::VelocityResidualsReady& report) {
   if (found.advice == base::ResidualAdvice::kNone) return residualWords("%1 the squared residual is zero.").arg(where);
   const auto& parts = found.parts;
   QString text =
-      residualWords("%1 %2 dominates with %3 of the squared residual %4; then come %5 (%6) and %7 (%8)")
-          .arg(where, partName(parts[0].first), percent(parts[0].second), formatNumber(found.total),
+      residualWords("%1 %2 dominates with %3 of the squared residuals %4; then come %5 (%6) and %7 (%8)")
+          .arg(where, partName(parts[0].first), percent(parts[0].second), formatNumber(found.sum),
                partName(parts[1].first), percent(parts[1].second), partName(parts[2].first), percent(parts[2].second));
-  if (const double cross = found.shares.cross / found.total; std::abs(cross) > 0.005)
-    text += residualWords(", and teacher and bias together add %1").arg(percent(cross));
+  if (std::abs(found.cross) > 0.005)
+    text += (found.cross < 0 ? residualWords("; teacher and bias together cancel %1 of that: %2 is left")
+                             : residualWords("; teacher and bias together add %1 to that, which makes %2"))
+                .arg(percent(std::abs(found.cross)), formatNumber(found.total));
   text += QLatin1Char('.');
   QStringList others;
   for (const double eta : {0.0, 1.0}) {

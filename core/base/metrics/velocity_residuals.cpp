@@ -10,12 +10,18 @@
 namespace meanflow::base {
 namespace {
 
-constexpr double kMost = 0.5;        // share of the total that a part dominates with
+constexpr double kMost = 0.5;        // share of the sum that a part dominates with
+constexpr double kFollows = 0.5;     // of the oracle bias: what a network that follows its teacher is off from w
 constexpr double kWorthwhile = 0.9;  // of the total: what another eta has to bring it down to
 constexpr double kLittle = 0.005;    // share that is not worth a word
 
 ResidualAdvice adviceFor(const ResidualAssessment& found, const ResidualTerms& terms) {
   const auto [part, share] = found.parts.front();
+  // E|rho(v* + eta (v_theta - v*))|^2: what there is to train away.
+  const double off_from_w = found.total - found.shares.single_point;
+  if (found.cross < 0 && off_from_w < kFollows * found.shares.oracle_bias &&
+      found.shares.single_point < kMost * found.total)
+    return ResidualAdvice::kFollowsTeacher;
   if (share < kMost) return ResidualAdvice::kStay;
   const bool is_other_better = found.best_ratio < kWorthwhile;  // false where not known
   switch (part) {
@@ -69,9 +75,11 @@ ResidualAssessment assessResiduals(const ResidualTerms& terms, double eta) {
   found.total = found.shares.total();
   found.best_eta = bestEta(terms);
   found.best_ratio = sharesAt(terms, found.best_eta).total() / found.total;
-  found.parts = {{{ResidualPart::kSinglePoint, found.shares.single_point / found.total},
-                  {ResidualPart::kTeacherOracle, found.shares.teacher_oracle / found.total},
-                  {ResidualPart::kOracleBias, found.shares.oracle_bias / found.total}}};
+  found.sum = found.total - found.shares.cross;
+  found.cross = found.shares.cross / found.sum;
+  found.parts = {{{ResidualPart::kSinglePoint, found.shares.single_point / found.sum},
+                  {ResidualPart::kTeacherOracle, found.shares.teacher_oracle / found.sum},
+                  {ResidualPart::kOracleBias, found.shares.oracle_bias / found.sum}}};
   if (!std::isfinite(found.total)) return found;
   if (!(found.total > 0)) {
     found.advice = ResidualAdvice::kNone;
@@ -88,15 +96,18 @@ std::string describe(const ResidualAssessment& found) {
     return "A residual is not finite or not known: nothing can be said of what dominates.";
   if (found.advice == ResidualAdvice::kNone) return "The squared residual is zero.";
   const auto percent = [](double share) { return fmt::format("{:.0f} %", 100 * share); };
-  auto text = fmt::format("At eta = {:.3g} {} makes {} of the squared residual {:.3g}, {} {} and {} {}", found.eta,
-                          nameOf(found.parts[0].first), percent(found.parts[0].second), found.total,
-                          nameOf(found.parts[1].first), percent(found.parts[1].second), nameOf(found.parts[2].first),
-                          percent(found.parts[2].second));
-  if (const double cross = found.shares.cross / found.total; std::abs(cross) > kLittle)
-    text += fmt::format(" (teacher and network together add {})", percent(cross));
+  auto text =
+      fmt::format("At eta = {:.3g} {} makes {} of the squared residuals {:.3g}, {} {} and {} {}", found.eta,
+                  nameOf(found.parts[0].first), percent(found.parts[0].second), found.sum, nameOf(found.parts[1].first),
+                  percent(found.parts[1].second), nameOf(found.parts[2].first), percent(found.parts[2].second));
+  if (std::abs(found.cross) > kLittle)
+    text += found.cross < 0 ? fmt::format("; teacher and network together cancel {} of that: {:.3g} is left",
+                                          percent(-found.cross), found.total)
+                            : fmt::format("; teacher and network together add {} to that, which makes {:.3g}",
+                                          percent(found.cross), found.total);
   text += ". ";
   const auto other =
-      fmt::format("eta = {:.2f} would bring it to {} of that", found.best_eta, percent(found.best_ratio));
+      fmt::format("eta = {:.2f} would bring the total to {} of that", found.best_eta, percent(found.best_ratio));
   switch (found.advice) {
     case ResidualAdvice::kTrainLonger:
       return text + "The proxy velocity is good enough: stay with this eta and train longer.";
@@ -112,6 +123,10 @@ std::string describe(const ResidualAssessment& found) {
       return text +
              "Less of this teacher would cost more in variance: train the teacher longer, or let MeanFlow training "
              "(eta = 0) follow, whose error averages out over the steps.";
+    case ResidualAdvice::kFollowsTeacher:
+      return text +
+             "The network follows its teacher: what is left of its distance from the oracle is the teacher's, "
+             "guidance included. Train the teacher longer, or let MeanFlow training (eta = 0) follow.";
     default:
       return text + "Nothing stands out: stay with this eta.";
   }

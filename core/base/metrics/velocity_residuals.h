@@ -41,6 +41,8 @@ enum class ResidualAdvice {
   kLessTeacher,     ///< The teacher's distance is most of it, and a smaller eta lowers the total.
   kImproveTeacher,  ///< The same, but the single-point velocity's variance would cost more: a better teacher, or MFT
                     ///< (eta = 0) after this stage, whose error averages out over steps.
+  kFollowsTeacher,  ///< The network fits its teacher far better than the oracle (the cross term cancels their
+                    ///< distances): more steps will not help, the same things as above do.
   kStay,            ///< Nothing stands out.
 };
 
@@ -49,13 +51,17 @@ struct ResidualAssessment {
   ResidualAdvice advice = ResidualAdvice::kUnknown;
   double eta = 1;  ///< In use.
   ResidualShares shares;
-  double total = 0;
-  std::array<std::pair<ResidualPart, double>, 3> parts;  ///< Shares of `total` (without the cross term), largest first.
-  double best_eta = 0;                                   ///< bestEta(); NaN where not known.
-  double best_ratio = 0;                                 ///< Total at best_eta / total; NaN where not known.
+  double total = 0;                                      ///< E|rho(w_eta)|^2
+  double sum = 0;                                        ///< Of the three parts: `total` without the cross term.
+  std::array<std::pair<ResidualPart, double>, 3> parts;  ///< Shares of `sum`, largest first.
+  double cross = 0;       ///< The cross term over `sum`: -0.9 = teacher and network cancel 90 % of it.
+  double best_eta = 0;    ///< bestEta(); NaN where not known.
+  double best_ratio = 0;  ///< Total at best_eta / total; NaN where not known.
 };
 
-/// A part "is most of it" from half of the total on; eta is worth changing when that lowers the total by a tenth.
+/// A part "is most of it" from half of the sum on; eta is worth changing when that lowers the total by a tenth; a
+/// network follows its teacher when what it is off from w on average is less than half of what it is off from the
+/// oracle.
 ResidualAssessment assessResiduals(const ResidualTerms& terms, double eta);
 
 /// The assessment in one or two plain sentences with numbers, for a terminal or a report.

@@ -84,23 +84,25 @@ class TestDerivativeHealth : public QObject {
   void theVerdictNamesTheHalfThatTheStepLiesIn_data() {
     QTest::addColumn<double>("delta_t");
     QTest::addColumn<bool>("is_double");
-    QTest::addColumn<double>("negligible");
+    QTest::addColumn<bool>("is_strict");
     QTest::addColumn<QString>("verdict");
-    QTest::newRow("tiny") << 1e-5 << false << 1e-3 << "rounding";
-    QTest::newRow("the default") << 5e-3 << false << 1e-3 << "healthy";  // 9e-5: three times the best, but nothing
-    QTest::newRow("the default, nothing is negligible") << 5e-3 << false << 0.0 << "truncation";
-    QTest::newRow("beside the best") << 2e-3 << false << 0.0 << "healthy";
-    QTest::newRow("large") << 1e-1 << false << 1e-3 << "truncation";
-    QTest::newRow("tiny in float64") << 1e-5 << true << 0.0 << "healthy";
-    QTest::newRow("the default in float64") << 5e-3 << true << 1e-6 << "truncation";
+    QTest::newRow("tiny") << 1e-5 << false << false << "rounding";
+    QTest::newRow("the default") << 5e-3 << false << false << "healthy";  // 9e-5: three times the best, but nothing
+    QTest::newRow("the default, nothing is negligible") << 5e-3 << false << true << "truncation";
+    QTest::newRow("beside the best") << 2e-3 << false << true << "healthy";
+    QTest::newRow("small") << 1e-4 << false << false << "healthy";  // 3e-4
+    QTest::newRow("small, nothing is negligible") << 1e-4 << false << true << "rounding";
+    QTest::newRow("large") << 1e-1 << false << false << "truncation";
+    QTest::newRow("tiny in float64") << 1e-5 << true << true << "healthy";
+    QTest::newRow("the default in float64") << 5e-3 << true << true << "truncation";
   }
   void theVerdictNamesTheHalfThatTheStepLiesIn() {
     QFETCH(const double, delta_t);
     QFETCH(const bool, is_double);
-    QFETCH(const double, negligible);
+    QFETCH(const bool, is_strict);
     QFETCH(const QString, verdict);
     auto options = sweep(delta_t);
-    options.negligible = negligible;
+    if (is_strict) options.negligible_truncation = options.negligible_rounding = 0;
     const auto at = healthPoint(is_double ? torch::kFloat64 : torch::kFloat32);
     for (const FlowMap& reference : {FlowMap{}, FlowMap(bentMap)}) {
       const auto event = measureDerivativeHealth(bentMap, at, options, reference);

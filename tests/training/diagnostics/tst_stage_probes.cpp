@@ -172,18 +172,23 @@ class TestStageProbes : public QObject {
 
   void settingsHoldAtOnce() {
     Events second, third, fifth;
+    torch::Tensor before, after;
     withTask("mean_flow", 1, [&](training::StageTask& task, training::Workspace& workspace, training::Worker& worker) {
       training::StageProbes probes(task, workspace.config(), worker);
       workspace.config().diagnostics.residuals_every = 5;
       second = probes.due(2);
       fifth = probes.due(5);
+      const std::vector<std::int64_t> positions = {0, 1, 2, 3, 4, 5, 6, 7};
+      before = task.loss(0, positions).err_sq;
       workspace.config().mean_flow.delta_t = 1e-5;
       third = probes.due(3);
+      after = task.loss(0, positions).err_sq;
     });
     QVERIFY(second.empty());
     QCOMPARE(only<base::VelocityResidualsReady>(fifth).size(), std::size_t(1));
     QCOMPARE(only<base::DerivativeHealthReady>(third).at(0).delta_t, 1e-5);
     QCOMPARE(only<base::DerivativeHealthReady>(third).at(0).verdict, std::string("rounding"));
+    QVERIFY(!torch::equal(before, after));  // what is trained takes the new step too
   }
 
   void midTrainingHasAMapOfJumpsAlone() {
