@@ -25,6 +25,7 @@ namespace meanflow::ui {
 namespace {
 /// A long record is gone through in parts of a few milliseconds, between frames.
 constexpr std::size_t kSpikePointsAtOnce = 20'000;
+constexpr std::size_t kSmoothPointsAtOnce = 200'000;
 }  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
@@ -84,16 +85,9 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   });
   connect(tools_, &CurvesToolBar::spikesToggled, spike_list_, &QWidget::setVisible);
   connect(spike_list_, &SpikeList::picked, this, &CurvesPanel::stepPicked);
-  spike_slices_.setSingleShot(true);
-  spike_slices_.setInterval(0);
-  connect(&spike_slices_, &QTimer::timeout, this, [this] {
-    if (!spikes_) return;
-    const auto before = spikes_->found();
-    if (spikes_->update(kSpikePointsAtOnce)) spike_slices_.start();
-    if (spikes_->found() == before) return;
-    refreshSpikes();
-    charts_->replot();
-  });
+  parts_.setSingleShot(true);
+  parts_.setInterval(0);
+  connect(&parts_, &QTimer::timeout, this, &CurvesPanel::workOn);
   connect(tools_, &CurvesToolBar::showAllRequested, this, &CurvesPanel::showAll);
   connect(tools_, &CurvesToolBar::exportRequested, this, &CurvesPanel::askExport);
   connect(&overlays_, &CurveOverlays::changed, this, &CurvesPanel::refreshData);
@@ -304,9 +298,36 @@ void CurvesPanel::refreshData() {
     }
   }
   charts_->fitY();
+  if (!isSmoothed()) parts_.start();
   refreshMarks();
   refreshSpikes();
   refreshCursor();
+  charts_->replot();
+}
+
+bool CurvesPanel::isSmoothed() const {
+  const auto& runs = overlays_.runs();
+  return (!data_ || data_->isComplete()) &&
+         std::all_of(runs.begin(), runs.end(), [](const auto& run) { return run->data->isComplete(); });
+}
+
+bool CurvesPanel::isUpToDate() const { return isSmoothed() && (!spikes_ || spikes_->isDone()); }
+
+void CurvesPanel::workOn() {
+  if (!isSmoothed()) {
+    auto* data = data_ && !data_->isComplete() ? data_.get() : nullptr;
+    for (const auto& run : overlays_.runs())
+      if (!data && !run->data->isComplete()) data = run->data.get();
+    const bool has_news = data->smoothPart(kSmoothPointsAtOnce);
+    parts_.start();
+    if (has_news) refreshData();
+    return;
+  }
+  if (!spikes_) return;
+  const auto before = spikes_->found();
+  if (spikes_->update(kSpikePointsAtOnce)) parts_.start();
+  if (spikes_->found() == before) return;
+  refreshSpikes();
   charts_->replot();
 }
 
@@ -324,7 +345,7 @@ void CurvesPanel::refreshMarks() {
 
 void CurvesPanel::refreshSpikes() {
   if (!spikes_) return;
-  if (!spikes_->isDone()) spike_slices_.start();
+  if (!spikes_->isDone()) parts_.start();
   std::vector<CurveCharts::Spike> marks;
   for (const auto& spike : spikes_->found()) {
     const auto chart = shown_.indexOf(QString::fromStdString(spike.scalar));
