@@ -8,7 +8,7 @@
 #include <limits>
 #include <utility>
 
-#include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_look.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -35,30 +35,6 @@ QCPScatterStyle::ScatterShape shapeOf(Milestone::Kind kind) {
       return QCPScatterStyle::ssTriangle;
   }
 }
-
-/// Steps of 1, 2, 2.5 or 5 times a power of ten: the finest that leaves every label its share of the axis.
-class RoomyTicker final : public QCPAxisTicker {
- public:
-  /// True when it is another one. Tall axes have half a dozen labels, not more.
-  bool setShare(double share) {
-    share = std::max(share, 1.0 / 6);
-    return std::exchange(share_, share) != share;
-  }
-
- protected:
-  double getTickStep(const QCPRange& range) override {
-    const double least = share_ * range.size();
-    if (!(least > 0) || !std::isfinite(least)) return QCPAxisTicker::getTickStep(range);
-    const double unit = std::pow(10.0, std::floor(std::log10(least)));
-    for (const double nice : {1.0, 2.0, 2.5, 5.0}) {
-      if (nice * unit >= least) return nice * unit;
-    }
-    return 10 * unit;
-  }
-
- private:
-  double share_ = 0.25;
-};
 
 }  // namespace
 
@@ -97,7 +73,7 @@ void CurveCharts::spaceTicks() {
   for (auto& chart : charts_) {
     auto* axis = chart.rect->axis(QCPAxis::atLeft);
     auto* ticker = dynamic_cast<RoomyTicker*>(axis->ticker().data());
-    if (!ticker) continue;  // logarithmic: a label a decade
+    if (!ticker) continue;
     // A raised exponent makes a label taller than its line.
     const double label = 1.15 * QFontMetricsF(axis->tickLabelFont()).height();
     is_other = ticker->setShare(label / std::max(1, chart.rect->height())) || is_other;
@@ -210,17 +186,17 @@ void CurveCharts::applyScales(Chart& chart) {
     ticker->setTimeFormat(QStringLiteral("%h:%m:%s"));
     ticker->setFieldWidth(QCPAxisTickerTime::tuHours, 1);
     x->setTicker(ticker);
-  } else if (setup_.is_log_x) {
-    x->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
   }
   x->setScaleType(setup_.is_log_x ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+  if (setup_.is_log_x && !setup_.is_time) makeLogarithmic(*x);
   x->setNumberFormat(setup_.is_log_x ? QStringLiteral("gb") : QStringLiteral("g"));
   x->setNumberPrecision(setup_.is_log_x ? 1 : 9);
-  y->setScaleType(setup_.is_log_y ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-  if (setup_.is_log_y)
-    y->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
-  else
-    y->setTicker(QSharedPointer<QCPAxisTicker>(new RoomyTicker));
+  if (setup_.is_log_y) {
+    makeLogarithmic(*y);
+  } else {
+    y->setScaleType(QCPAxis::stLinear);
+    y->setTicker(QSharedPointer<RoomyTicker>::create());
+  }
   y->setNumberFormat(QStringLiteral("gb"));
   y->setNumberPrecision(setup_.is_log_y ? 1 : 4);
 }
@@ -381,19 +357,9 @@ void CurveCharts::replot() { plot_->replot(QCustomPlot::rpQueuedReplot); }
 void CurveCharts::applyTheme() {
   const auto& colors = theme_.colors();
   const QFont font = plot_->font();
-  plot_->setBackground(colors.plot_background);
+  dressPlot(*plot_, colors);
   for (auto& chart : charts_) {
-    for (auto* axis : chart.rect->axes()) {
-      for (const auto& set : {&QCPAxis::setBasePen, &QCPAxis::setTickPen, &QCPAxis::setSubTickPen})
-        (axis->*set)(QPen(colors.border));
-      axis->setTickLabelColor(colors.plot_axis);
-      axis->setLabelColor(colors.text);
-      axis->setSelectableParts(QCPAxis::spNone);
-      axis->grid()->setPen(QPen(colors.plot_grid));
-      axis->grid()->setZeroLinePen(QPen(colors.plot_grid));
-      axis->setTickLabelFont(font);
-      axis->setLabelFont(font);
-    }
+    for (auto* axis : chart.rect->axes()) axis->setSelectableParts(QCPAxis::spNone);
     chart.rect->setBackground(colors.plot_background);
     for (std::size_t i = 0; i < chart.curves.size(); ++i) {
       const auto& curve = chart.curves[i];
