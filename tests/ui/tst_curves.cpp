@@ -10,6 +10,7 @@
 
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_run.h"
+#include "tests/ui/shown_curves.h"
 #include "ui/models/run_source.h"
 #include "ui/models/spike_detector.h"
 #include "ui/models/step_scale.h"
@@ -211,13 +212,8 @@ class TestCurves : public QObject {
   }
 
   void deviceHoursAreDrawnAgainstTheEstimate() {
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 400);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     panel.setAxis(CurveAxis::kDeviceHours);
     QTRY_COMPARE(panel.readOut(70.0 / 3600), QStringLiteral("Teacher, step 60: loss 60"));
@@ -271,13 +267,8 @@ class TestCurves : public QObject {
   }
 
   void readOutsFollowTheChosenAxis() {
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 400);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     QTRY_COMPARE(panel.readOut(60), QStringLiteral("Teacher, step 60: loss 60"));
     panel.setAxis(CurveAxis::kImages);
@@ -301,13 +292,8 @@ class TestCurves : public QObject {
     QTemporaryDir dir;
     const QString other = dir.filePath(QStringLiteral("other"));
     testing::writeRunFolder(other, pacedRun("other", 10));
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 420);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     QTRY_VERIFY(!panel.readOut(5).isEmpty());
     panel.setOverlays({other, dir.filePath(QStringLiteral("nothing"))});

@@ -14,6 +14,7 @@
 #include <cmath>
 #include <set>
 
+#include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -166,16 +167,10 @@ StepTimeline::StepTimeline(const Theme& theme, QWidget* parent)
       next_(new QToolButton),
       live_(new QToolButton),
       label_(new QLabel) {
-  const auto setUp = [&](QToolButton* button, const char* icon, const QString& name, const QString& tip) {
-    button->setIcon(theme.icon(QLatin1String(icon)));
-    button->setProperty("framed", true);
-    button->setAccessibleName(name);
-    button->setToolTip(tip);
-    button->setFocusPolicy(Qt::StrongFocus);
-  };
-  setUp(previous_, "previous", tr("Previous mark"), tr("To the checkpoint or sample grid before (Alt+Left)"));
-  setUp(next_, "next", tr("Next mark"), tr("To the next checkpoint or sample grid (Alt+Right)"));
-  setUp(live_, "live", tr("Live"), tr("Keep everything at the newest step (Ctrl+L)"));
+  dressIconButton(*previous_, theme, "previous", tr("Previous mark"),
+                  tr("To the checkpoint or sample grid before (Alt+Left)"));
+  dressIconButton(*next_, theme, "next", tr("Next mark"), tr("To the next checkpoint or sample grid (Alt+Right)"));
+  dressIconButton(*live_, theme, "live", tr("Live"), tr("Keep everything at the newest step (Ctrl+L)"));
   live_->setText(tr("Live"));
   live_->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
   live_->setCheckable(true);
