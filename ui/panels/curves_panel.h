@@ -18,6 +18,7 @@ class QStackedLayout;
 
 namespace meanflow::ui {
 
+class ConfigDifferenceStrip;
 class CurveCharts;
 class CurvesToolBar;
 class CurveValues;
@@ -80,6 +81,7 @@ class CurvesPanel final : public QWidget {
   void workOn();  ///< A part of what a long record takes: smoothing first, then the search for spikes.
   bool isSmoothed() const;
   void refreshCursor();
+  void compareSettings();
   /// A foreign run has tags of its own: takes the first of them when none of those on show is there.
   void showWhatThereIs();
   bool showEmptyState(const std::vector<std::string>& stages);
@@ -103,6 +105,7 @@ class CurvesPanel final : public QWidget {
   EmptyState* empty_;
   CurvesToolBar* tools_;
   CurveCharts* charts_;
+  ConfigDifferenceStrip* differences_;
   CurveValues* values_;
   SpikeList* spike_list_;
   QLabel* read_out_;

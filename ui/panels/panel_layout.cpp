@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panels/panel_layout.h"
 
+#include <QColor>
 #include <QStackedLayout>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -31,6 +32,11 @@ void dressIconButton(QToolButton& button, const Theme& theme, const char* icon, 
   button.setFocusPolicy(Qt::StrongFocus);
   button.setAccessibleName(name);
   button.setToolTip(tip);
+}
+
+QString legendItem(const QColor& colour, const QString& mark, const QString& text) {
+  return QStringLiteral("<span style='white-space:nowrap'><span style='color:%1'><b>%2</b></span> %3</span>")
+      .arg(colour.name(), mark, text.toHtmlEscaped());
 }
 
 }  // namespace meanflow::ui

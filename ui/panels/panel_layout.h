@@ -2,6 +2,7 @@
 #pragma once
 #include <QString>
 
+class QColor;
 class QLayout;
 class QStackedLayout;
 class QToolButton;
@@ -20,5 +21,8 @@ QVBoxLayout* layOutPanel(QWidget& panel, QWidget* banner, QLayout* tools, QStack
 /// A framed button that is an icon: `name` is what it is called aloud.
 void dressIconButton(QToolButton& button, const Theme& theme, const char* icon, const QString& name,
                      const QString& tip);
+
+/// An entry of a legend in rich text: `mark` in its colour and what it stands for.
+QString legendItem(const QColor& colour, const QString& mark, const QString& text);
 
 }  // namespace meanflow::ui
