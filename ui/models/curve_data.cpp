@@ -50,7 +50,8 @@ const base::SmoothedSeries* CurveData::smoothed(const std::string& stage, const 
 }
 
 bool CurveData::isComplete() const {
-  return std::none_of(smoothed_.begin(), smoothed_.end(), [](const auto& each) { return each.second.coming; });
+  return std::none_of(smoothed_.begin(), smoothed_.end(),
+                      [](const auto& each) { return each.second.coming.has_value(); });
 }
 
 bool CurveData::smoothPart(std::size_t max_points) {
