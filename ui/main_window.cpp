@@ -13,7 +13,6 @@
 #include <QMessageBox>
 #include <QMimeData>
 #include <QProgressDialog>
-#include <QPushButton>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QStatusBar>
@@ -36,6 +35,7 @@
 #include "ui/panels/step_timeline.h"
 #include "ui/panels/welcome_page.h"
 #include "ui/theme/theme.h"
+#include "ui/window/closing_dialogs.h"
 #include "ui/window/command_palette.h"
 #include "ui/window/panel_set.h"
 #include "ui/window/run_desk.h"
@@ -43,16 +43,6 @@
 #include "ui/window/window_menus.h"
 
 namespace meanflow::ui {
-namespace {
-
-/// The folder a dropped or chosen thing stands for: itself, or the folder of a file inside a run.
-QString runFolderOf(const QString& path) {
-  const QFileInfo info(path);
-  return info.isFile() && info.fileName() == QLatin1String("events.jsonl") ? info.absolutePath()
-                                                                           : info.absoluteFilePath();
-}
-
-}  // namespace
 
 MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory factory, QWidget* parent)
     : QMainWindow(parent),
@@ -471,40 +461,12 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     return;
   }
   event->ignore();
-  if (findChild<QMessageBox*>(QStringLiteral("ask_close")) || findChild<QProgressDialog*>(QStringLiteral("closing")))
-    return;
-  auto* ask =
-      new QMessageBox(QMessageBox::Question, tr("Stop the run?"),
-                      tr("The run on show is being trained in this window. It is stopped and saved before the window "
-                         "closes, and can be continued later."),
-                      QMessageBox::NoButton, this);
-  ask->setObjectName(QStringLiteral("ask_close"));
-  ask->setAttribute(Qt::WA_DeleteOnClose);
-  auto* stop = ask->addButton(tr("Stop, save and close"), QMessageBox::AcceptRole);
-  ask->addButton(tr("Go on training"), QMessageBox::RejectRole);
-  ask->setDefaultButton(stop);
-  connect(ask, &QMessageBox::buttonClicked, this, [this, stop](QAbstractButton* button) {
-    if (button == stop) stopAndClose();
-  });
-  ask->open();  // never exec(): events of the run go on being shown
+  askToStop(this, [this] { stopAndClose(); });
 }
 
 void MainWindow::stopAndClose() {
   controller_.stopAndSave();
-  auto* wait =
-      new QProgressDialog(tr("Stopping the run and writing a checkpoint…"), tr("Close without saving"), 0, 0, this);
-  wait->setObjectName(QStringLiteral("closing"));
-  wait->setWindowTitle(tr("Closing"));
-  wait->setWindowModality(Qt::WindowModal);
-  wait->setMinimumDuration(0);
-  wait->setAutoClose(false);
-  wait->setAutoReset(false);
-  wait->show();
-  connect(wait, &QProgressDialog::canceled, this, [this, wait] {
-    controller_.discard();
-    wait->setLabelText(tr("Ending the run…"));
-    wait->show();
-  });
+  auto* wait = showStopping(this, [this] { controller_.discard(); });
   const auto look = [this, wait] {
     if (desk_.hasLiveRun()) return;
     wait->deleteLater();

@@ -167,10 +167,10 @@ class TestMetrics : public QObject {
       constant.append(i, 0.1);
       smooth.update(series);  // as it grows, not at once
       s = 0.9 * s + 0.1 * y, power *= 0.9;
-      QVERIFY(std::abs(smooth.series().y(static_cast<std::size_t>(i)) - s / (1 - power)) < 1e-9);
+      QVERIFY(std::abs(smooth.y(static_cast<std::size_t>(i)) - s / (1 - power)) < 1e-9);
     }
     flat.update(constant);
-    for (std::size_t i = 0; i < 500; ++i) QCOMPARE(flat.series().y(i), 0.1);
+    for (std::size_t i = 0; i < 500; ++i) QCOMPARE(flat.y(i), 0.1);
   }
   void smoothingSkipsNaNAndFollowsRewinds() {
     MetricSeries series;
@@ -181,12 +181,12 @@ class TestMetrics : public QObject {
     series.append(4, 2);
     SmoothedSeries smooth(0.5);
     smooth.update(series);
-    QVERIFY(std::isnan(smooth.series().y(0)));
-    for (std::size_t i = 1; i < 5; ++i) QCOMPARE(smooth.series().y(i), 2.0);
+    QVERIFY(std::isnan(smooth.y(0)));
+    for (std::size_t i = 1; i < 5; ++i) QCOMPARE(smooth.y(i), 2.0);
     series.append(2, 8);
     smooth.update(series);
-    QCOMPARE(smooth.series().size(), std::size_t{3});
-    QVERIFY(std::abs(smooth.series().y(2) - (0.25 * 2 + 0.5 * 8) / 0.75) < 1e-12);
+    QCOMPARE(smooth.size(), std::size_t{3});
+    QVERIFY(std::abs(smooth.y(2) - (0.25 * 2 + 0.5 * 8) / 0.75) < 1e-12);
   }
 
   void storeShowsTheStagesAndTheirCurves() {

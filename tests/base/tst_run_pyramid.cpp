@@ -137,7 +137,7 @@ class TestRunPyramid : public QObject {
     SmoothedSeries of_points(0.97), of_segments(0.97);
     of_points.update(points), of_segments.update(series);
     for (std::size_t k = 0; k < series.size(); ++k)
-      QVERIFY(std::abs(of_segments.series().y(k) - of_points.series().y(16 * k + 15)) < 1e-12);
+      QVERIFY(std::abs(of_segments.y(k) - of_points.y(16 * k + 15)) < 1e-12);
   }
 
   void pointsMayFollowSegmentsAndARewindCutsThem() {

@@ -62,6 +62,83 @@ inline std::vector<base::EventRecord> madeUpResiduals(const std::string& stage, 
   return records;
 }
 
+/// Figures by time of a stage with intervals: the error falls with the steps and rises with t, du/dt with t - r. No
+/// sample is in the last bin of t.
+inline std::vector<base::EventRecord> madeUpTimeFigures(const std::string& stage, std::int64_t last,
+                                                        std::int64_t every) {
+  constexpr int kBins = 10;
+  const auto nan = std::nanf("");
+  std::vector<base::EventRecord> records;
+  for (std::int64_t step = every; step <= last; step += every) {
+    const double share = static_cast<double>(step) / static_cast<double>(last);
+    base::TimeFiguresReady event{.stage = stage, .step = step};
+    for (int b = 0; b <= kBins; ++b) event.t_edges.push_back(static_cast<float>(b) / kBins);
+    event.gap_edges = {0, 0};  // the first bin is t = r alone
+    for (int b = 1; b < kBins; ++b) event.gap_edges.push_back(static_cast<float>(b) / (kBins - 1));
+    event.by_t = {{"count", {}}, {"loss", {}}, {"target", {}}, {"du_dt", {}}, {"teacher", {}}};
+    event.by_gap = event.by_t;
+    for (int b = 0; b < kBins; ++b) {
+      const double t = (b + 0.5) / kBins;
+      const bool is_empty = b + 1 == kBins;
+      const double values[] = {is_empty ? 0.0 : 51.0, (0.02 + 0.3 * std::exp(-3 * share)) * (0.3 + t * t),
+                               1.1 - 0.3 * t, 0.4 + 2 * t * t, 0.9 + 0.1 * t};
+      for (std::size_t f = 0; f < 5; ++f)
+        event.by_t[f].values.push_back(f > 0 && is_empty ? nan : static_cast<float>(values[f]));
+      const double by_gap[] = {51, (0.03 + 0.2 * std::exp(-3 * share)) * (0.4 + 2 * t), 1 + 0.4 * t, 0.2 + 3 * t, 0.95};
+      for (std::size_t f = 0; f < 5; ++f) event.by_gap[f].values.push_back(static_cast<float>(by_gap[f]));
+    }
+    records.push_back({3'000'000 + step, 1.76e9, std::move(event)});
+  }
+  return records;
+}
+
+/// A finite difference in bfloat16 whose step is much too small: the error of rounding falls as 1 / delta_t, that of
+/// truncation rises as its square; the two meet near 0.04.
+inline base::DerivativeHealthReady madeUpDerivative(const std::string& stage, std::int64_t step, double delta_t) {
+  base::DerivativeHealthReady event{.stage = stage, .step = step, .delta_t = delta_t};
+  event.precision = "bf16";
+  double least = 1e9;
+  for (int i = 0; i <= 12; ++i) {
+    const double delta = 1e-4 * std::pow(10, i / 4.0);
+    const double truncation = 8 * delta * delta, rounding = 9e-4 / delta;
+    event.deltas.push_back(static_cast<float>(delta));
+    event.errors.push_back(static_cast<float>(truncation + rounding));
+    event.errors_fp64.push_back(static_cast<float>(truncation));
+    if (truncation + rounding < least) least = truncation + rounding, event.suggested_delta_t = delta;
+  }
+  event.verdict = delta_t < 0.5 * event.suggested_delta_t ? "rounding"
+                  : delta_t > 2 * event.suggested_delta_t ? "truncation"
+                                                          : "healthy";
+  return event;
+}
+
+/// A spike that was warned of, a step that was skipped with its diagnosis, and an explosion that stopped the run.
+inline std::vector<base::EventRecord> madeUpAlarms(const std::string& stage) {
+  base::AlarmRaised spike{.stage = stage, .step = 60, .kind = "spike", .figure = "grad_norm", .value = 9.5};
+  spike.typical = 0.8, spike.threshold = 6, spike.action = "warn";
+  spike.text = "The gradient norm is 12 times its median; a warm-up or a lower clip_grad calms it.";
+  base::AlarmRaised skip{.stage = stage, .step = 120, .kind = "non_finite", .figure = "loss", .value = std::nan("")};
+  skip.typical = 0.31, skip.threshold = std::nan(""), skip.action = "skip";
+  skip.origin = {.step = 120, .tensor = "latents", .rank = 1};
+  skip.text = "The loss is not finite; the update was not applied.";
+  base::DiagnosisReady found{.stage = stage, .step = 120, .kind = "non_finite"};
+  found.origin = {.step = 120, .tensor = "latents", .block = "", .operation = "data", .sample = 4711, .rank = 1};
+  found.text = "Sample 4711 of the training set holds 3 values that are not finite; the network's weights are sound.";
+  found.report = stage + "/diagnostics/step_00000120";
+  base::AlarmRaised stop{.stage = stage, .step = 180, .kind = "explosion", .figure = "grad_norm", .value = 8.1e5};
+  stop.typical = 0.9, stop.threshold = 900, stop.action = "stop";
+  stop.origin = {
+      .step = 179, .tensor = "blocks.2.attn.qkv.weight", .block = "blocks.2", .operation = "backward of aten::mm"};
+  stop.text = "The gradient norm exploded; continue from the last checkpoint with a lower learning rate.";
+  std::vector<base::EventRecord> records;
+  const auto say = [&](base::TrainingEvent event) {
+    const auto n = static_cast<std::int64_t>(records.size());
+    records.push_back({4'000'000 + n, 1.76e9 + 60.0 * static_cast<double>(n), std::move(event)});
+  };
+  say(spike), say(skip), say(found), say(stop);
+  return records;
+}
+
 /// Writes report/report.json with `num_samples` images a row; accuracy by class from `of(row, label)`.
 template <class Of>
 void writeMadeUpReport(const QString& folder, const std::vector<std::string>& names, int samples_a_class, Of of) {

@@ -10,9 +10,13 @@
 
 #include "core/base/metrics/spike_detector.h"
 #include "tests/support/studio_test.h"
+#include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
+#include "tests/ui/shown_curves.h"
+#include "ui/models/recorded_run_source.h"
 #include "ui/models/run_source.h"
 #include "ui/models/step_scale.h"
+#include "ui/panels/config_difference_strip.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curves_panel.h"
 #include "ui/panels/custom_plot.h"
@@ -211,13 +215,8 @@ class TestCurves : public QObject {
   }
 
   void deviceHoursAreDrawnAgainstTheEstimate() {
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 400);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     panel.setAxis(CurveAxis::kDeviceHours);
     QTRY_COMPARE(panel.readOut(70.0 / 3600), QStringLiteral("Teacher, step 60: loss 60"));
@@ -271,13 +270,8 @@ class TestCurves : public QObject {
   }
 
   void readOutsFollowTheChosenAxis() {
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 400);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     QTRY_COMPARE(panel.readOut(60), QStringLiteral("Teacher, step 60: loss 60"));
     panel.setAxis(CurveAxis::kImages);
@@ -301,13 +295,8 @@ class TestCurves : public QObject {
     QTemporaryDir dir;
     const QString other = dir.filePath(QStringLiteral("other"));
     testing::writeRunFolder(other, pacedRun("other", 10));
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 420);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(pacedRun("paced", 1));
     QTRY_VERIFY(!panel.readOut(5).isEmpty());
     panel.setOverlays({other, dir.filePath(QStringLiteral("nothing"))});
@@ -330,6 +319,79 @@ class TestCurves : public QObject {
     QCOMPARE(lines[101], QByteArray("other,teacher,1,loss,10"));
     panel.setOverlays({});
     QTRY_COMPARE(table->topLevelItemCount(), 1);
+  }
+
+  void aBranchBeginsAtItsForkAndSaysWhoseItIs() {
+    QTemporaryDir dir;
+    const QString parent = dir.filePath(QStringLiteral("parent")), child = dir.filePath(QStringLiteral("child"));
+    testing::writeRunFolder(parent, pacedRun("parent", 1));
+    std::vector<base::EventRecord> branch;
+    const auto say = [&](base::TrainingEvent event) {
+      branch.push_back({static_cast<std::int64_t>(branch.size()), 1.7e9, std::move(event)});
+    };
+    say(base::RunBranched{.parent = parent.toStdString(), .stage = "teacher", .step = 40, .changes = {"seed: 1 -> 2"}});
+    say(base::RunStarted{.run_name = "child", .stages = {"teacher"}, .stage_steps = {100}});
+    say(base::StageStarted{"teacher", 40, 100, 1});
+    for (int step = 41; step <= 100; ++step) {
+      base::StepCompleted event{.stage = "teacher", .step = step};
+      event.scalars = {{"loss", 0.5 * step}};
+      say(event);
+    }
+    say(base::StateChanged{base::RunState::kStopped});
+    testing::writeRunFolder(child, branch);
+    QFile config(child + QStringLiteral("/config.yaml"));
+    QVERIFY(config.open(QIODevice::WriteOnly));
+    config.write("seed: 2\nteacher:\n  training:\n    lr: 0.5\n");
+    config.close();
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
+    source.feed(pacedRun("parent", 1));
+    panel.setOverlays({child});
+    auto* charts = panel.findChild<CurveCharts*>();
+    QTRY_COMPARE(charts->setup().lines.size(), std::size_t{2});
+    QTRY_COMPARE(charts->setup().lines[1].name,
+                 QStringLiteral("child, branch of parent at Teacher step 40: seed: 1 → 2"));
+    QVERIFY(charts->setup().has_legend);
+    const auto fork = [&]() -> const CurveMark* {
+      for (const auto& mark : charts->marks())
+        if (mark.kind == Milestone::Kind::kBranched) return &mark;
+      return nullptr;
+    };
+    QTRY_VERIFY(fork());
+    QCOMPARE(fork()->x, 40.0);
+    QVERIFY(fork()->tip.contains(QStringLiteral("seed: 1 → 2")));
+
+    // The run on show was read from nowhere: its settings are not known.
+    auto* strip = panel.findChild<ConfigDifferenceStrip*>();
+    QTRY_VERIFY(strip->isVisible());
+    QVERIFY(strip->headline().startsWith(QStringLiteral("Settings are not compared · ")));
+    RecordedRunSource recorded(parent);
+    panel.setSource(&recorded);
+    QTRY_COMPARE(strip->headline(), QStringLiteral("Settings that differ: 2"));
+    QTRY_VERIFY(strip->isVisible());  // once the record is read
+    QVERIFY(!strip->table().isVisible());
+    strip->button().click();
+    QVERIFY(strip->table().isVisible());
+    QStringList rows;
+    for (int i = 0; i < strip->table().topLevelItemCount(); ++i) {
+      const auto* item = strip->table().topLevelItem(i);
+      rows << item->text(0) + u' ' + item->text(2);
+    }
+    QCOMPARE(rows, QStringList({QStringLiteral("seed 2"), QStringLiteral("teacher.training.lr 0.5")}));
+    QTRY_VERIFY(fork());
+    QVERIFY(testing::picturesInBothLooks(
+        *theme_, panel, QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"),
+        QStringLiteral("curves_branch")));
+    panel.setOverlays({});
+    QTRY_VERIFY(!strip->isVisible());
+    // On show by itself, the branch begins at its fork and names its parent.
+    RecordedRunSource alone(child);
+    panel.setSource(&alone);
+    QTRY_VERIFY(charts->setup().lines.size() == 1 &&
+                charts->setup().lines[0].name.contains(QStringLiteral("branch of parent")));
+    QTRY_VERIFY(fork() && fork()->x == 40.0);
+    QCOMPARE(panel.readOut(0), QStringLiteral("Teacher, step 41: loss 20.5"));
+    panel.setSource(nullptr);
   }
 
  private:

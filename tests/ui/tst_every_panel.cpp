@@ -214,6 +214,9 @@ class TestEveryPanel : public QObject {
     auto records = testing::madeUpRun({.has_samples = false, .state = base::RunState::kFailed});
     for (auto& record : testing::madeUpBlocks("cmt", 900, 10, 12)) records.push_back(std::move(record));
     for (auto& record : testing::madeUpResiduals("mean_flow", 300, 10, 1)) records.push_back(std::move(record));
+    for (auto& record : testing::madeUpTimeFigures("mean_flow", 300, 10)) records.push_back(std::move(record));
+    for (auto& record : testing::madeUpAlarms("mean_flow")) records.push_back(std::move(record));
+    records.push_back({0, 1.76e9, testing::madeUpDerivative("mean_flow", 100, 0.005)});
     for (std::size_t i = 0; i < records.size(); ++i) records[i].sequence = static_cast<std::int64_t>(i);
     testing::writeRunFolder(folder, records);
     for (const int step : {100, 200})

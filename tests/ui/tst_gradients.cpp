@@ -132,15 +132,17 @@ class TestGradients : public QObject {
       store.apply({0, 1.0, event});
     };
     ClipRate rate(store);
-    QVERIFY(!rate.update("cmt"));
+    QVERIFY(!rate.isReported("cmt"));
     say(10, 1), say(40, 0.5);
     QVERIFY(rate.update("cmt"));
     QCOMPARE(rate.overall("cmt"), (10 + 15) / 40.0);
     say(100, 0);
     QVERIFY(rate.update("cmt"));
     QCOMPARE(rate.overall("cmt"), 25 / 100.0);
-    QCOMPARE(*rate.at("cmt", 12), 1.0);
-    QVERIFY(*rate.at("cmt", 100) < *rate.at("cmt", 40));
+    const auto points = rate.points("cmt", 0, 100, 10);
+    QCOMPARE(points.size(), std::size_t{3});
+    QCOMPARE(points[0].y_last, 1.0);
+    QVERIFY(points[2].y_last < points[1].y_last);
     store.apply({0, 1.0, base::StageStarted{"cmt", 40, 100, 1}});  // what lay beyond is void
     QVERIFY(rate.update("cmt"));
     QCOMPARE(rate.overall("cmt"), 25 / 40.0);
@@ -149,7 +151,8 @@ class TestGradients : public QObject {
     ClipRate of_older(older);
     for (int i = 1; i <= 4; ++i)
       older.apply({0, 1.0, base::StepCompleted{.stage = "cmt", .step = i, .is_clipped = i == 1}});
-    QVERIFY(of_older.update("cmt"));
+    QVERIFY(!of_older.update("cmt", 3));  // in parts, with the same result
+    QVERIFY(of_older.update("cmt", 3));
     QCOMPARE(of_older.overall("cmt"), 0.25);
   }
 

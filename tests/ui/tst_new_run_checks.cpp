@@ -116,6 +116,13 @@ base::PreflightReport madeUpReport(bool is_refused) {
   return report;
 }
 
+/// The news that ends a pre-flight.
+base::PreflightNews doneWith(base::PreflightReport report) {
+  base::PreflightNews news;
+  news.report = std::make_shared<base::PreflightReport>(std::move(report));
+  return news;
+}
+
 }  // namespace
 
 class TestNewRunChecks : public QObject {
@@ -230,7 +237,7 @@ class TestNewRunChecks : public QObject {
     for (auto* button : page().findChildren<QPushButton*>())
       if (button->text() == QStringLiteral("Cancel")) QTest::mouseClick(button, Qt::LeftButton);
     QCOMPARE(host_.num_cancels, 1);
-    host_.tell({{}, std::make_shared<base::PreflightReport>(madeUpReport(false))});
+    host_.tell(doneWith(madeUpReport(false)));
     QTRY_COMPARE(page().verdict(), QStringLiteral("The run can start"));
     auto* table = page().table();
     QCOMPARE(table->topLevelItemCount(), 6);
@@ -248,7 +255,7 @@ class TestNewRunChecks : public QObject {
 
   void whatIsRefusedLeadsToItsSetting() {
     panel_->preflightNewRun();
-    host_.tell({{}, std::make_shared<base::PreflightReport>(madeUpReport(true))});
+    host_.tell(doneWith(madeUpReport(true)));
     QTRY_COMPARE(page().verdict(), QStringLiteral("The run cannot start: one thing has to be changed"));
     QLabel* refusal = nullptr;
     for (auto* label : page().findChildren<QLabel*>())
@@ -327,7 +334,7 @@ class TestNewRunChecks : public QObject {
         host_.tell({{"teacher", 2, 4}, nullptr});
         QTest::qWait(20);
         if (!is_refused) grab(*panel_, QStringLiteral("going"));
-        host_.tell({{}, std::make_shared<base::PreflightReport>(madeUpReport(is_refused))});
+        host_.tell(doneWith(madeUpReport(is_refused)));
         QTRY_VERIFY(page().verdict().startsWith(QStringLiteral("The run can")));
         grab(*panel_, is_refused ? QStringLiteral("refused") : QStringLiteral("can_start"));
       }

@@ -13,6 +13,7 @@
 
 #include "tests/support/studio_test.h"
 #include "tests/ui/made_up_run.h"
+#include "tests/ui/shown_curves.h"
 #include "ui/models/live_run_source.h"
 #include "ui/models/run_controller.h"
 #include "ui/panels/curves_panel.h"
@@ -119,13 +120,8 @@ class TestPanels : public QObject {
   }
 
   void curvesReadOutTheRawAndSmoothedValue() {
-    CurvesPanel panel(*theme_);
-    panel.resize(700, 400);
-    panel.show();
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setSmoothing(0);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     source.feed(powersOfTwo());
     QTRY_COMPARE(panel.readOut(21.3), QStringLiteral("Teacher, step 21: loss 32"));
     QCOMPARE(panel.readOut(-50), QStringLiteral("Teacher, step 1: loss 2"));
@@ -135,11 +131,8 @@ class TestPanels : public QObject {
   }
 
   void aScheduleIsNeverSmoothed() {
-    CurvesPanel panel(*theme_);
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setShownScalars({QStringLiteral("lr")});
-    panel.setSmoothing(0.9);
+    testing::ShownCurves shown(*theme_, 0.9, {QStringLiteral("lr")});
+    auto& [source, panel] = shown;
     std::vector<base::EventRecord> records = {{0, 1.7e9, base::RunStarted{.stages = {"teacher"}, .stage_steps = {100}}},
                                               {1, 1.7e9, base::StageStarted{"teacher", 0, 100, 1}}};
     for (int step = 1; step <= 20; ++step) {
@@ -152,11 +145,8 @@ class TestPanels : public QObject {
   }
 
   void aStageThatTrainsNothingShowsTheCurvesOfTheOneBefore() {
-    CurvesPanel panel(*theme_);
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setShownScalars({QStringLiteral("loss")});
-    panel.setSmoothing(0);
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     auto records = powersOfTwo();
     records.push_back({200, 1.7e9, base::StageStarted{"report", 0, 1, 0}});
     source.feed(records);
@@ -164,11 +154,8 @@ class TestPanels : public QObject {
   }
 
   void smoothingLeavesAConstantAlone() {
-    CurvesPanel panel(*theme_);
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setShownScalars({QStringLiteral("constant")});
-    panel.setSmoothing(0.99);
+    testing::ShownCurves shown(*theme_, 0.99, {QStringLiteral("constant")});
+    auto& [source, panel] = shown;
     source.feed(powersOfTwo());
     for (const int step : {1, 2, 50, 100}) {
       QTRY_COMPARE(panel.readOut(step), QStringLiteral("Teacher, step %1: constant 3 (smoothed 3)").arg(step));
@@ -176,11 +163,8 @@ class TestPanels : public QObject {
   }
 
   void curvesOverTheWholeRunAreOffsetByStage() {
-    CurvesPanel panel(*theme_);
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setShownScalars({QStringLiteral("loss")});
-    panel.setSmoothing(0);
+    testing::ShownCurves shown(*theme_);
+    auto& [source, panel] = shown;
     auto records = powersOfTwo();
     records.push_back({200, 1.7e9, base::StageStarted{"cmt", 0, 50, 1}});
     base::StepCompleted first{.stage = "cmt", .step = 5};
@@ -194,10 +178,8 @@ class TestPanels : public QObject {
 
   void csvHoldsEveryVisiblePoint() {
     QTemporaryDir dir;
-    CurvesPanel panel(*theme_);
-    RunSource source(QStringLiteral("/nowhere"));
-    panel.setSource(&source);
-    panel.setShownScalars({QStringLiteral("loss")});
+    testing::ShownCurves shown(*theme_, 0.6);
+    auto& [source, panel] = shown;
     QSignalSpy changed(&source, &RunSource::changed);
     source.feed(powersOfTwo());
     QTRY_VERIFY(!changed.isEmpty());

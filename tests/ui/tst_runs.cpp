@@ -11,6 +11,7 @@
 #include <QToolButton>
 
 #include "tests/support/studio_test.h"
+#include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
 #include "ui/models/recent_runs.h"
 #include "ui/models/run_catalog.h"
@@ -81,6 +82,52 @@ class TestRuns : public QObject {
     list->item(0)->setCheckState(Qt::Checked);
     QCOMPARE(changed.size(), 1);
     QCOMPARE(changed[0][0].toStringList(), QStringList{one});
+  }
+
+  void aBranchStandsBelowTheRunItLeft() {
+    const QString parent = makeRun(QStringLiteral("parent"), {.num_stages = 5, .has_samples = false});
+    // The names go against the order of the list, and so do the times.
+    const auto branchOff = [&](const QString& name, const QString& from, std::int64_t step) {
+      const QString folder = dir_->filePath(QStringLiteral("runs/") + name);
+      base::RunBranched left{.parent = from.toStdString(), .stage = "mean_flow", .step = step};
+      left.changes = {"mean_flow.eta: 0 -> 1"};
+      testing::writeRunFolder(folder, {{0, 1.7e9, left},
+                                       {1, 1.7e9, base::RunStarted{.run_name = name.toStdString()}},
+                                       {2, 1.7e9, base::StateChanged{base::RunState::kStopped}}});
+      return folder;
+    };
+    const QString child = branchOff(QStringLiteral("another"), parent, 100);
+    const QString grandchild = branchOff(QStringLiteral("a third"), QStringLiteral("another"), 120);  // side by side
+    const auto card = readRunCard(child);
+    QCOMPARE(card.parent, parent);
+    QCOMPARE(card.branch, QStringLiteral("branch of parent at MeanFlow step 100: mean_flow.eta: 0 → 1"));
+    QCOMPARE(readRunCard(grandchild).parent, child);
+    QVERIFY(readRunCard(parent).branch.isEmpty());
+    RunCatalog catalog(*recent_, dir_->filePath(QStringLiteral("runs")));
+    RunsPanel panel(*theme_, catalog, *recent_, false);
+    panel.resize(360, 420);
+    panel.show();
+    auto* list = panel.findChild<QListWidget*>();
+    QTRY_COMPARE(list->count(), 3);
+    QStringList folders;
+    for (int i = 0; i < 3; ++i) folders << list->item(i)->data(Qt::UserRole).toString();
+    QCOMPARE(folders, QStringList({parent, child, grandchild}));
+    QVERIFY(list->item(1)->text().startsWith(QStringLiteral("↳ another\n")));
+    QVERIFY(list->item(1)->text().contains(QStringLiteral("branch of parent at MeanFlow step 100")));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("runs_branches")));
+    panel.findChild<QLineEdit*>()->setText(QStringLiteral("a third"));  // without its parent it still is a branch
+    QCOMPARE(list->count(), 1);
+  }
+
+  void runsThatAreEachOthersParentsAreListedAllTheSame() {
+    std::vector<RunCard> cards(3);
+    cards[0].folder = QStringLiteral("/a"), cards[0].parent = QStringLiteral("/b");
+    cards[1].folder = QStringLiteral("/b"), cards[1].parent = QStringLiteral("/a");
+    cards[2].folder = QStringLiteral("/c"), cards[2].parent = QStringLiteral("/gone");
+    const auto ordered = asFamilies(cards);
+    QCOMPARE(ordered.size(), std::size_t{3});
+    QCOMPARE(ordered[0].first->folder, QStringLiteral("/c"));
+    QCOMPARE(ordered[0].second, 0);
   }
 
   void theQueueIsReorderedKeptAndTakenUpAgain() {
@@ -170,6 +217,7 @@ class TestRuns : public QObject {
     testing::writeRunFolder(folder, madeUpRun(options));
     return folder;
   }
+  static QString out() { return QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"); }
   static QStringList names(const RunQueue& queue) {
     QStringList all;
     for (const auto& run : queue.runs()) all << run.name;

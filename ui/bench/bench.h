@@ -38,8 +38,9 @@ QJsonObject benchFlood(Theme& theme);
 
 /// Writes a run of `num_events` made-up events and opens it: once without a pyramid (first_open_ms until curves are
 /// shown, read_seconds until every point is there and the pyramid is written), then several times with it: p50_ms
-/// from the request to the drawn curves of the whole run. longest_busy_ms: CPU time of the longest turn of the event
-/// loop while the points were read in the background.
+/// from the request to the drawn curves of the whole run. longest_turn_ms: CPU time of the longest turn of the event
+/// loop from then on until every point was read, smoothed and looked at. smoothing_ms: from a person's choice of
+/// another smoothing of all points to its curve, and the longest turn meanwhile as smoothing_longest_turn_ms.
 QJsonObject benchOpen(Theme& theme, std::int64_t num_events);
 
 /// A grid of 10 classes x 8 noises in one step of the newest student of the run in `folder`, made again and again with

@@ -58,7 +58,7 @@ void BlockFigures::add(const base::BlockFiguresReady& event) {
   if (!columns_.empty() && event.step <= columns_.back().last_step) dropAfter(event.step - 1);
   if (columns_.empty() || columns_.back().num_reports >= reports_a_column_) {
     if (columns_.size() == kMaxColumns) halve();
-    columns_.push_back({.first_step = event.step});
+    columns_.emplace_back().first_step = event.step;
   }
   auto& column = columns_.back();
   column.last_step = event.step;

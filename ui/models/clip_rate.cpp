@@ -11,26 +11,31 @@ const base::MetricSeries* ClipRate::seriesOf(const std::string& stage) const {
   return share ? share : store_.series(stage, "is_clipped");
 }
 
-bool ClipRate::update(const std::string& stage) {
+bool ClipRate::isReported(const std::string& stage) const {
   const auto* series = seriesOf(stage);
-  if (!series || series->empty()) {
+  return series && !series->empty();
+}
+
+bool ClipRate::update(const std::string& stage, std::size_t max_points) {
+  if (!isReported(stage)) {
     stages_.erase(stage);
-    return false;
+    return true;
   }
+  const auto& series = *seriesOf(stage);
   auto& known = stages_[stage];
-  if (known.generation != series->generation() || known.num_taken > series->size()) {
+  if (known.generation != series.generation() || known.smoothed.size() > series.size()) {
     known = {};
-    known.generation = series->generation();
+    known.generation = series.generation();
   }
-  known.smoothed.update(*series);
-  for (; known.num_taken < series->size(); ++known.num_taken) {
-    const auto i = known.num_taken;
-    const double steps = series->x(i) - (i > 0 ? series->x(i - 1) : 0);
-    if (!std::isfinite(series->y(i))) continue;
-    known.clipped_steps += steps * series->y(i);
+  const auto end = known.smoothed.size() + known.smoothed.update(series, max_points);
+  for (auto i = known.num_taken; i < end; ++i) {
+    const double steps = series.x(i) - (i > 0 ? series.x(i - 1) : 0);
+    if (series.numFinite(i) == 0) continue;
+    known.clipped_steps += steps * series.mean(i);
     known.steps += steps;
   }
-  return true;
+  known.num_taken = end;
+  return end == series.size();
 }
 
 double ClipRate::overall(const std::string& stage) const {
@@ -42,20 +47,10 @@ double ClipRate::overall(const std::string& stage) const {
 std::vector<base::SeriesBucket> ClipRate::points(const std::string& stage, double from, double to,
                                                  std::size_t max_points) const {
   const auto known = stages_.find(stage);
-  if (known == stages_.end()) return {};
-  return known->second.smoothed.series().view(from, to, max_points);
-}
-
-std::optional<double> ClipRate::at(const std::string& stage, double step) const {
-  const auto known = stages_.find(stage);
-  if (known == stages_.end() || known->second.smoothed.series().empty()) return std::nullopt;
-  std::optional<double> found;
-  // With one point on either side: the last one at or before the step, or the first after it.
-  for (const auto& bucket : known->second.smoothed.series().view(step, step, 4)) {
-    if (found && bucket.x_last > step) break;
-    found = bucket.y_last;
-  }
-  return found;
+  if (known == stages_.end() || !isReported(stage)) return {};
+  auto buckets = seriesOf(stage)->view(from, to, max_points);
+  for (auto& bucket : buckets) bucket.y_last = known->second.smoothed.at(bucket.x_last);
+  return buckets;
 }
 
 }  // namespace meanflow::ui

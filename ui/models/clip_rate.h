@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,15 +15,16 @@ class ClipRate {
  public:
   explicit ClipRate(const base::MetricsStore& store) : store_(store) {}
 
-  /// Takes in what is new of a stage. False when the stage reports nothing of it.
-  bool update(const std::string& stage);
+  /// Whether the stage reports anything of it.
+  bool isReported(const std::string& stage) const;
+  /// Takes in up to `max_points` of what is new of a stage and returns whether that is all: a long record is gone
+  /// through in parts.
+  bool update(const std::string& stage, std::size_t max_points = static_cast<std::size_t>(-1));
   /// Share of all steps so far, weighted by the steps of each report; NaN without any.
   double overall(const std::string& stage) const;
-  /// Smoothed share around a step, in at most about `max_points` columns.
+  /// Smoothed share (`y_last`) around a step, in at most about `max_points` columns.
   std::vector<base::SeriesBucket> points(const std::string& stage, double from, double to,
                                          std::size_t max_points) const;
-  /// The smoothed share at a step.
-  std::optional<double> at(const std::string& stage, double step) const;
 
  private:
   struct Stage {

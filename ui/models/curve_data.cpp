@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace meanflow::ui {
 namespace {
@@ -27,14 +28,47 @@ std::size_t lowerBound(const base::MetricSeries& series, double x) {
 void CurveData::setSmoothing(double weight) {
   if (weight == weight_) return;
   weight_ = weight;
-  smoothed_.clear();
+  for (auto& [key, companion] : smoothed_) companion.coming.reset();
+  if (weight_ == 0) smoothed_.clear();
 }
 
-const base::MetricSeries& CurveData::smoothed(const std::string& stage, const std::string& name,
-                                              const base::MetricSeries& raw) {
-  auto& series = smoothed_.try_emplace({stage, name}, weight_).first->second;
-  series.update(raw);
-  return series.series();
+const base::SmoothedSeries* CurveData::smoothed(const std::string& stage, const std::string& name,
+                                                const base::MetricSeries& raw) {
+  auto& [shown, coming] =
+      smoothed_.try_emplace({stage, name}, Companion{base::SmoothedSeries(weight_), {}}).first->second;
+  if (shown.weight() == weight_ && shown.numLeft(raw) <= kPointsAtOnce) {
+    shown.update(raw);
+    coming.reset();
+  } else {
+    if (!coming) coming.emplace(weight_);
+    if (coming->numLeft(raw) <= kPointsAtOnce) {
+      coming->update(raw);
+      shown = *std::exchange(coming, std::nullopt);
+    }
+  }
+  return shown.empty() ? nullptr : &shown;
+}
+
+bool CurveData::isComplete() const {
+  return std::none_of(smoothed_.begin(), smoothed_.end(),
+                      [](const auto& each) { return each.second.coming.has_value(); });
+}
+
+bool CurveData::smoothPart(std::size_t max_points) {
+  bool has_news = false;
+  for (auto& [key, companion] : smoothed_) {
+    auto& [shown, coming] = companion;
+    if (!coming) continue;
+    const auto* raw = store_.series(key.first, key.second);
+    if (raw) {
+      max_points -= coming->update(*raw, max_points);
+      if (coming->numLeft(*raw) > 0) break;  // the next part
+      shown = std::move(*coming);
+      has_news = true;
+    }
+    coming.reset();
+  }
+  return has_news;
 }
 
 std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::string& name, double from, double to,
@@ -44,12 +78,9 @@ std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::s
   if (!raw || raw->empty()) return points;
   const auto buckets = raw->view(from, to, max_points);
   points.reserve(buckets.size());
-  const auto* smooth = isSmoothed(name) ? &smoothed(stage, name, *raw) : nullptr;
-  for (const auto& bucket : buckets) {
-    double value = bucket.y_last;
-    if (smooth && !smooth->empty()) value = smooth->y(std::min(lowerBound(*smooth, bucket.x_last), smooth->size() - 1));
-    points.push_back({bucket.x_last, value, bucket.y_min, bucket.y_max});
-  }
+  const auto* smooth = isSmoothed(name) ? smoothed(stage, name, *raw) : nullptr;
+  for (const auto& bucket : buckets)
+    points.push_back({bucket.x_last, smooth ? smooth->at(bucket.x_last) : bucket.y_last, bucket.y_min, bucket.y_max});
   return points;
 }
 
@@ -60,8 +91,7 @@ std::optional<CurvePoint> CurveData::nearest(const std::string& stage, const std
   if (index > 0 && std::abs(raw->x(index - 1) - step) < std::abs(raw->x(index) - step)) --index;
   CurvePoint point{raw->x(index), raw->y(index), raw->y(index), raw->y(index)};
   if (isSmoothed(name)) {
-    const auto& smooth = smoothed(stage, name, *raw);
-    if (!smooth.empty()) point.value = smooth.y(std::min(lowerBound(smooth, point.step), smooth.size() - 1));
+    if (const auto* smooth = smoothed(stage, name, *raw)) point.value = smooth->at(point.step);
   }
   return point;
 }

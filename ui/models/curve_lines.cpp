@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ui/models/run_branch.h"
+
 namespace meanflow::ui {
 namespace {
 
@@ -62,13 +64,14 @@ std::vector<CurveLine> curveLines(RunSource& source, CurveData& data, const Curv
   const auto& spans = source.axis().spans();
   const auto add = [&](const QString& run, const RunSource& from, CurveData& curves, int colour) {
     const StepScale scale(from.metrics(), view.axis, view.images_an_epoch);
+    const QString branch = from.metrics().branch() ? branchLine(*from.metrics().branch()) : QString();
     for (const auto& stage : stages) {
       if (!run.isEmpty() && curves.lastStep(stage) <= 0) continue;
       // A stage keeps its colour whichever stages are on show; a run laid over them has one for all of its stages.
       const auto at = std::find_if(spans.begin(), spans.end(), [&](const auto& span) { return span.stage == stage; });
       const int own = static_cast<int>(at - spans.begin());
-      lines.push_back(
-          {run, stage, &curves, scale, offsetOf(source, from, scale, view, stage), run.isEmpty() ? own : colour});
+      lines.push_back({run, branch, stage, &curves, scale, offsetOf(source, from, scale, view, stage),
+                       run.isEmpty() ? own : colour});
     }
   };
   add({}, source, data, 0);

@@ -27,7 +27,8 @@ struct CurveView {
 
 /// One curve of every chart: a stage of a run, and where its steps lie on the x axis.
 struct CurveLine {
-  QString run;  ///< Name of an overlaid run; empty: the run on show.
+  QString run;     ///< Name of an overlaid run; empty: the run on show.
+  QString branch;  ///< Which run it left where, of a run that is a branch.
   std::string stage;
   CurveData* data = nullptr;
   StepScale scale;

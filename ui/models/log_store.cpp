@@ -3,6 +3,8 @@
 
 #include <QCoreApplication>
 
+#include "ui/models/alarm_words.h"
+#include "ui/models/run_branch.h"
 #include "ui/theme/format.h"
 
 namespace meanflow::ui {
@@ -11,8 +13,9 @@ namespace {
 QString inLog(const char* text) { return QCoreApplication::translate("LogStore", text); }
 
 struct InWords {
+  std::set<std::string, std::less<>>& untrained;
   LogLevel level = LogLevel::kInfo;
-  QString text;
+  QString text = {};
 
   void operator()(const base::LogMessage& e) {
     text = QString::fromStdString(e.text);
@@ -41,13 +44,22 @@ struct InWords {
       text = inLog("%1 begins behind step %2").arg(stageTitle(e.stage), formatCount(e.step));
       return;
     }
+    untrained.erase(e.stage);
+    if (e.num_parameters <= 0) {
+      untrained.insert(e.stage);
+      text = inLog("%1 starts").arg(stageTitle(e.stage));
+      return;
+    }
     text = inLog("%1 starts at step %2 of %3, %4 parameters")
                .arg(stageTitle(e.stage), formatCount(e.step), formatCount(e.total_steps),
                     formatShort(static_cast<double>(e.num_parameters)));
   }
   void operator()(const base::StageFinished& e) {
-    text = inLog("%1 finished: %2 steps in %3")
-               .arg(stageTitle(e.stage), formatCount(e.step), formatDuration(e.wall_seconds));
+    if (untrained.contains(e.stage))
+      text = inLog("%1 finished in %2").arg(stageTitle(e.stage), formatDuration(e.wall_seconds));
+    else
+      text = (e.step == 1 ? inLog("%1 finished: %2 step in %3") : inLog("%1 finished: %2 steps in %3"))
+                 .arg(stageTitle(e.stage), formatCount(e.step), formatDuration(e.wall_seconds));
   }
   void operator()(const base::CheckpointSaved& e) {
     text = inLog("Checkpoint saved: %1 (%2)").arg(QString::fromStdString(e.path), formatBytes(e.bytes));
@@ -64,6 +76,15 @@ struct InWords {
       parts << QString::fromStdString(metric.name) + u' ' + formatNumber(metric.value);
     text = inLog("Measured: %1").arg(parts.join(QStringLiteral(", ")));
   }
+  void operator()(const base::AlarmRaised& e) {
+    level = alarmWeight(e.action) == AlarmWeight::kWarning ? LogLevel::kWarning : LogLevel::kError;
+    text = alarmLine(e);
+  }
+  void operator()(const base::DiagnosisReady& e) {
+    level = e.kind == "none" ? LogLevel::kInfo : LogLevel::kWarning;
+    text = diagnosisLine(e);
+  }
+  void operator()(const base::RunBranched& e) { text = branchLine(e); }
   void operator()(const base::RunFailed& e) {
     level = LogLevel::kError;
     text = QString::fromStdString(e.what);
@@ -90,7 +111,7 @@ bool LogStore::apply(const base::EventRecord& record) {
       },
       record.event);
   if (std::holds_alternative<base::StepCompleted>(record.event)) return false;
-  InWords words;
+  InWords words{untrained_};
   std::visit(words, record.event);
   if (words.text.isEmpty()) return false;
   lines_.push_back({next_number_++, record.unix_seconds, words.level, words.text.toStdString(), at_});

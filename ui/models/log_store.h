@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <set>
 #include <string>
 
 #include "core/base/events/training_event.h"
@@ -34,6 +36,7 @@ class LogStore {
   std::deque<LogLine> lines_;
   std::int64_t next_number_ = 0;
   StepCursor at_;
+  std::set<std::string, std::less<>> untrained_;  ///< Stages that train nothing, such as the report.
 };
 
 }  // namespace meanflow::ui

@@ -32,4 +32,10 @@ base::Result<std::unique_ptr<RunSource>> openRun(const QString& path) {
   return made(new RecordedRunSource(path));
 }
 
+QString runFolderOf(const QString& path) {
+  const QFileInfo info(path);
+  return info.isFile() && info.fileName() == QLatin1String("events.jsonl") ? info.absolutePath()
+                                                                           : info.absoluteFilePath();
+}
+
 }  // namespace meanflow::ui

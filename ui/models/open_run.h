@@ -12,4 +12,7 @@ namespace meanflow::ui {
 /// error is one sentence that says what is wrong.
 base::Result<std::unique_ptr<RunSource>> openRun(const QString& path);
 
+/// The folder that a dropped or chosen thing stands for: itself, or the folder of a file inside a run.
+QString runFolderOf(const QString& path);
+
 }  // namespace meanflow::ui

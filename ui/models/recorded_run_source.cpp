@@ -117,9 +117,9 @@ bool RecordedRunSource::readLongLog(const std::stop_token& stop, base::EventLogR
     is_caught_up_ = true;  // all but single points is on show
     if (auto opened = base::EventLogReader::open(path, known->covered_bytes); opened.ok()) tail = std::move(*opened);
   }
-  using Clock = std::chrono::steady_clock;
+  using SteadyClock = std::chrono::steady_clock;
   base::RunCondenser condenser;
-  auto next_look = Clock::now() + kFirstLook;
+  auto next_look = SteadyClock::now() + kFirstLook;
   do {
     auto events = reader.poll();
     if (!events.ok()) {
@@ -137,11 +137,11 @@ bool RecordedRunSource::readLongLog(const std::stop_token& stop, base::EventLogR
       auto news = tail->poll();
       if (news.ok() && !hand(stop, std::move(*news), next_sequence)) return false;
     }
-    if (!known.ok() && reader.hasMore() && Clock::now() >= next_look) {
-      const auto begin = Clock::now();
+    if (!known.ok() && reader.hasMore() && SteadyClock::now() >= next_look) {
+      const auto begin = SteadyClock::now();
       if (!hand(stop, condenser.takeKept(), next_sequence)) return false;
       if (!handSeries(stop, condenser.condensedSeries(kMaxSegments))) return false;
-      next_look = Clock::now() + std::max<Clock::duration>(kFirstLook, 20 * (Clock::now() - begin));
+      next_look = SteadyClock::now() + std::max<SteadyClock::duration>(kFirstLook, 20 * (SteadyClock::now() - begin));
     }
     if (stop.stop_requested()) return false;
   } while (reader.hasMore());

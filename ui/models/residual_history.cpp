@@ -69,48 +69,6 @@ QString comparedWith(double total, double in_use) {
 
 }  // namespace
 
-bool ResidualHistory::apply(const base::TrainingEvent& event) {
-  if (const auto* report = std::get_if<base::VelocityResidualsReady>(&event)) {
-    add(stages_[report->stage], *report);
-    return true;
-  }
-  if (const auto* started = std::get_if<base::StageStarted>(&event)) {
-    const auto stage = stages_.find(started->stage);
-    if (stage == stages_.end()) return false;
-    return std::erase_if(stage->second.reports, [&](const auto& each) { return each.step > started->step; }) > 0;
-  }
-  return false;
-}
-
-void ResidualHistory::add(Stage& stage, const base::VelocityResidualsReady& report) {
-  std::erase_if(stage.reports, [&](const auto& each) { return each.step >= report.step; });
-  // The last one stays for good if it is the stride-th since the one before that does; otherwise it was there as the
-  // newest only.
-  if (!stage.reports.empty() && stage.stride > 1 && stage.num_since % stage.stride != 0) stage.reports.pop_back();
-  ++stage.num_since;
-  stage.reports.push_back(report);
-  if (stage.reports.size() < kMaxReports) return;
-  std::size_t kept = 0;
-  for (std::size_t i = 1; i < stage.reports.size(); i += 2) stage.reports[kept++] = std::move(stage.reports[i]);
-  stage.reports.resize(kept);
-  stage.stride *= 2;
-  stage.num_since = 0;
-}
-
-const std::vector<base::VelocityResidualsReady>& ResidualHistory::reports(const std::string& stage) const {
-  static const std::vector<base::VelocityResidualsReady> kNone;
-  const auto at = stages_.find(stage);
-  return at == stages_.end() ? kNone : at->second.reports;
-}
-
-const base::VelocityResidualsReady* ResidualHistory::at(const std::string& stage, std::int64_t step) const {
-  const auto& all = reports(stage);
-  if (all.empty()) return nullptr;
-  const auto after =
-      std::upper_bound(all.begin(), all.end(), step, [](std::int64_t s, const auto& each) { return s < each.step; });
-  return after == all.begin() ? &all.front() : &*(after - 1);
-}
-
 QString etaText(double eta) { return QStringLiteral("η = %1").arg(eta, 0, 'g', 3); }
 
 QString residualWords(const base::VelocityResidualsReady& report) {

@@ -11,6 +11,7 @@
 #include "core/base/run/run_state.h"
 #include "core/base/run/trace_folder.h"
 #include "ui/models/recent_runs.h"
+#include "ui/models/run_branch.h"
 
 namespace meanflow::ui {
 namespace {
@@ -41,6 +42,21 @@ void readTail(const QString& path, RunCard& card) {
   }
 }
 
+/// The event that a branch begins with, if this is one.
+void readBranch(const QString& path, RunCard& card) {
+  constexpr qint64 kMost = 64 << 10;
+  QFile file(path);
+  if (!file.open(QIODevice::ReadOnly)) return;
+  const auto line = file.readLine(kMost);
+  if (!line.contains("run_branched")) return;
+  auto record = base::eventFromJson({line.constData(), static_cast<std::size_t>(line.size())});
+  if (!record.ok() || !*record) return;
+  if (auto* branch = std::get_if<base::RunBranched>(&(*record)->event)) {
+    card.parent = parentFolder(card.folder, *branch);
+    card.branch = branchLine(*branch);
+  }
+}
+
 }  // namespace
 
 bool RunCard::isInterrupted() const { return !base::isEnded(state) && !is_owned && !is_foreign; }
@@ -58,9 +74,30 @@ RunCard readRunCard(const QString& folder) {
   card.is_owned = run.ok() && run->isOwnedBySomeone();
   card.changed = events.exists() ? events.lastModified() : QFileInfo(folder).lastModified();
   readTail(events.filePath(), card);
+  readBranch(events.filePath(), card);
   QFile notes(folder + QStringLiteral("/notes.txt"));
   if (notes.open(QIODevice::ReadOnly)) card.notes = QString::fromUtf8(notes.read(1 << 16));
   return card;
+}
+
+std::vector<std::pair<const RunCard*, int>> asFamilies(const std::vector<RunCard>& cards) {
+  std::vector<std::pair<const RunCard*, int>> ordered;
+  std::vector<bool> is_taken(cards.size(), false);
+  const auto take = [&](const auto& self, std::size_t i, int depth) -> void {
+    if (is_taken[i]) return;
+    is_taken[i] = true;
+    ordered.emplace_back(&cards[i], depth);
+    for (std::size_t k = 0; k < cards.size(); ++k)
+      if (cards[k].parent == cards[i].folder) self(self, k, depth + 1);
+  };
+  const auto hasParent = [&](const RunCard& card) {
+    return !card.parent.isEmpty() &&
+           std::any_of(cards.begin(), cards.end(), [&](const RunCard& each) { return each.folder == card.parent; });
+  };
+  for (std::size_t i = 0; i < cards.size(); ++i)
+    if (!hasParent(cards[i])) take(take, i, 0);
+  for (std::size_t i = 0; i < cards.size(); ++i) take(take, i, 0);  // each other's parents: no record says so
+  return ordered;
 }
 
 RunCatalog::RunCatalog(RecentRuns& recent, QString runs_folder, QObject* parent)

@@ -4,6 +4,7 @@
 #include <QObject>
 #include <QString>
 #include <QStringList>
+#include <utility>
 #include <vector>
 
 #include "core/base/events/training_event.h"
@@ -25,6 +26,8 @@ struct RunCard {
   qint64 step = 0;
   QDateTime changed;
   QString notes;
+  QString parent;  ///< Folder of the run it is a branch of; empty: none.
+  QString branch;  ///< "branch of X at MeanFlow step 100: ..."
 
   /// Left behind by a process that ended without saying so.
   bool isInterrupted() const;
@@ -32,6 +35,9 @@ struct RunCard {
 
 /// Reads the end of a run's record, its lock and its notes. Any thread.
 RunCard readRunCard(const QString& folder);
+
+/// Every card, those of branches behind the run they left, with how many ancestors in the list they have.
+std::vector<std::pair<const RunCard*, int>> asFamilies(const std::vector<RunCard>& cards);
 
 /// The runs a person has: those opened lately and those in the folder new runs are made in. Read on another thread.
 class RunCatalog final : public QObject {

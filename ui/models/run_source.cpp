@@ -12,7 +12,9 @@ bool goesBy(const base::TrainingEvent& event) {
   return std::holds_alternative<base::SamplesReady>(event) || std::holds_alternative<base::TrajectoryReady>(event) ||
          std::holds_alternative<base::CmtMatrixReady>(event) || std::holds_alternative<base::LogMessage>(event) ||
          std::holds_alternative<base::BlockFiguresReady>(event) ||
-         std::holds_alternative<base::VelocityResidualsReady>(event);
+         std::holds_alternative<base::VelocityResidualsReady>(event) ||
+         std::holds_alternative<base::TimeFiguresReady>(event) ||
+         std::holds_alternative<base::DerivativeHealthReady>(event);
 }
 
 }  // namespace
@@ -85,6 +87,11 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
     metrics_.apply(record);
     if (blocks_.apply(record.event)) mark(StoreKind::kBlocks);
     if (residuals_.apply(record.event)) mark(StoreKind::kResiduals);
+    if (time_figures_.apply(record.event)) mark(StoreKind::kTimeFigures);
+    if (derivative_.apply(record.event)) mark(StoreKind::kDerivative);
+    if (std::holds_alternative<base::AlarmRaised>(record.event) ||
+        std::holds_alternative<base::DiagnosisReady>(record.event))
+      mark(StoreKind::kAlarms);
     if (std::holds_alternative<base::StepCompleted>(record.event)) {
       mark(StoreKind::kMetrics);
     } else {
@@ -123,6 +130,8 @@ void RunSource::takeOver(RunSource& other) {
   cmt_matrices_ = std::exchange(other.cmt_matrices_, {});
   blocks_ = std::exchange(other.blocks_, {});
   residuals_ = std::exchange(other.residuals_, {});
+  time_figures_ = std::exchange(other.time_figures_, {});
+  derivative_ = std::exchange(other.derivative_, {});
   is_condensed_ = std::exchange(other.is_condensed_, false);
   is_dirty_.fill(true);
   has_only_steps_ = false;

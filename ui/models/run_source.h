@@ -12,6 +12,7 @@
 #include "core/base/events/training_event.h"
 #include "core/base/metrics/metrics_store.h"
 #include "ui/models/block_history.h"
+#include "ui/models/derivative_words.h"
 #include "ui/models/log_store.h"
 #include "ui/models/residual_history.h"
 #include "ui/models/run_summary.h"
@@ -19,8 +20,20 @@
 namespace meanflow::ui {
 
 /// What a panel may want to redraw for.
-enum class StoreKind { kSummary, kMetrics, kSamples, kTrajectories, kCmtMatrix, kLog, kBlocks, kResiduals };
-inline constexpr int kNumStoreKinds = 8;
+enum class StoreKind {
+  kSummary,
+  kMetrics,
+  kSamples,
+  kTrajectories,
+  kCmtMatrix,
+  kLog,
+  kBlocks,
+  kResiduals,
+  kTimeFigures,
+  kDerivative,
+  kAlarms  ///< Alarms and diagnoses: in metrics().
+};
+inline constexpr int kNumStoreKinds = 11;
 
 /// The events of one run folded into stores, on the UI thread. Panels read the stores and redraw on `changed`, which
 /// comes at most once a frame for each kind however many events arrive, and a few times a second for steps. Where
@@ -58,6 +71,8 @@ class RunSource : public QObject {
 
   const BlockHistory& blocks() const { return blocks_; }
   const ResidualHistory& residuals() const { return residuals_; }
+  const ReportHistory<base::TimeFiguresReady>& timeFigures() const { return time_figures_; }
+  const DerivativeHistory& derivative() const { return derivative_; }
 
   /// Counts the times pictures were taken back because a resume voided their steps: readers that keep a copy start
   /// over.
@@ -103,6 +118,8 @@ class RunSource : public QObject {
   std::vector<base::CmtMatrixReady> cmt_matrices_;
   BlockHistory blocks_;
   ResidualHistory residuals_;
+  ReportHistory<base::TimeFiguresReady> time_figures_;
+  DerivativeHistory derivative_;
   std::array<bool, kNumStoreKinds> is_dirty_{};
   QTimer frame_;
   Clock::time_point last_frame_{}, last_steps_{};

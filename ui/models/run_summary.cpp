@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "core/base/run/run_state.h"
+#include "ui/models/alarm_words.h"
+#include "ui/models/run_branch.h"
 
 namespace meanflow::ui {
 
@@ -125,7 +127,8 @@ struct Fold {
     stage.num_parameters = e.num_parameters;
     stage.eta_seconds = -1;
     std::erase_if(run.milestones, [&](const Milestone& m) {
-      return m.stage == e.stage && m.step > e.step && m.kind != Milestone::Kind::kResumed;
+      return m.stage == e.stage && m.step > e.step && m.kind != Milestone::Kind::kResumed &&
+             m.kind != Milestone::Kind::kAlarm;  // what it rolled back for
     });
     makeCurrent(stage);
     run.progress = {};
@@ -155,6 +158,16 @@ struct Fold {
   void operator()(const base::SettingChanged& e) {
     run.milestones.push_back(
         {Milestone::Kind::kSettingChanged, e.stage, e.step, e.key + ": " + e.old_value + " → " + e.new_value});
+  }
+  void operator()(const base::AlarmRaised& e) {
+    const auto weight = alarmWeight(e.action);
+    const auto kind = weight == AlarmWeight::kWarning   ? Milestone::Kind::kWarning
+                      : weight == AlarmWeight::kSkipped ? Milestone::Kind::kSkipped
+                                                        : Milestone::Kind::kAlarm;
+    run.milestones.push_back({kind, e.stage, e.step, alarmLine(e).toStdString()});
+  }
+  void operator()(const base::RunBranched& e) {
+    run.milestones.push_back({Milestone::Kind::kBranched, e.stage, e.step, branchLine(e).toStdString()});
   }
   void operator()(const base::StageFinished& e) {
     auto& stage = stageNamed(e.stage);

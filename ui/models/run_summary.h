@@ -29,12 +29,27 @@ struct StageSummary {
 
 /// Something that happened at one step and deserves a mark on the curves and the time line.
 struct Milestone {
-  enum class Kind { kCheckpoint, kSamples, kSettingChanged, kResumed, kFailed };
+  enum class Kind {
+    kCheckpoint,
+    kSamples,
+    kSettingChanged,
+    kResumed,
+    kFailed,
+    kWarning,  ///< An alarm that the run did nothing about.
+    kSkipped,  ///< A step that an alarm kept from being applied.
+    kAlarm,    ///< An alarm that made the run roll back or stop.
+    kBranched  ///< Where the run left its parent.
+  };
   Kind kind = Kind::kCheckpoint;
   std::string stage;
   std::int64_t step = 0;
   std::string text;
 };
+
+/// Whether a mark says that something left its normal range.
+inline bool isAlarmMark(Milestone::Kind kind) {
+  return kind == Milestone::Kind::kWarning || kind == Milestone::Kind::kSkipped || kind == Milestone::Kind::kAlarm;
+}
 
 /// A position in a run: a step of one of its stages.
 struct StepCursor {

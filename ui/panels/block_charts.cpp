@@ -13,26 +13,6 @@ namespace {
 
 constexpr int kBins = 24;
 
-QCPItemStraightLine* cursorLine(QCustomPlot* plot, QCPAxisRect* rect) {
-  auto* line = new QCPItemStraightLine(plot);
-  line->setClipAxisRect(rect);
-  for (auto* point : {line->point1, line->point2}) {
-    point->setAxisRect(rect);
-    point->setAxes(rect->axis(QCPAxis::atBottom), rect->axis(QCPAxis::atLeft));
-    point->setTypeX(QCPItemPosition::ptPlotCoords);
-    point->setTypeY(QCPItemPosition::ptAxisRectRatio);
-  }
-  line->setVisible(false);
-  return line;
-}
-
-void moveTo(QCPItemStraightLine* line, std::optional<std::int64_t> step) {
-  line->setVisible(step.has_value());
-  if (!step) return;
-  line->point1->setCoords(static_cast<double>(*step), 0);
-  line->point2->setCoords(static_cast<double>(*step), 1);
-}
-
 void prepare(QCustomPlot* plot) {
   plot->setFocusPolicy(Qt::NoFocus);
   plot->setAutoAddPlottableToLegend(false);
@@ -64,7 +44,7 @@ BlockCharts::BlockCharts(const Theme& theme, QWidget* parent)
   counts->axis(QCPAxis::atLeft)->ticker()->setTickCount(3);
   bars_ = new QCPBars(counts->axis(QCPAxis::atBottom), counts->axis(QCPAxis::atLeft));
   bars_->setWidthType(QCPBars::wtAxisRectRatio);
-  cursor_line_ = cursorLine(plot_, history);
+  cursor_line_ = verticalLine(*plot_, *history);
   title_ = titleOver(*plot_, *history);
   histogram_title_ = titleOver(*plot_, *counts);
   auto* layout = new QVBoxLayout(this);
@@ -135,7 +115,7 @@ void BlockCharts::present(const BlockFigures* figures, std::size_t figure, std::
 }
 
 void BlockCharts::setCursor(std::optional<std::int64_t> step) {
-  moveTo(cursor_line_, step);
+  placeVertical(*cursor_line_, step);
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 
@@ -169,7 +149,7 @@ ClipChart::ClipChart(const Theme& theme, QWidget* parent)
   plot_->yAxis->setLabel(tr("%"));
   plot_->xAxis->setLabel(tr("step"));
   plot_->xAxis->ticker()->setTickCount(4);
-  cursor_line_ = cursorLine(plot_, plot_->axisRect());
+  cursor_line_ = verticalLine(*plot_, *plot_->axisRect());
   title_ = titleOver(*plot_, *plot_->axisRect());
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -203,7 +183,7 @@ void ClipChart::setTitle(const QString& title) {
 }
 
 void ClipChart::setCursor(std::optional<std::int64_t> step) {
-  moveTo(cursor_line_, step);
+  placeVertical(*cursor_line_, step);
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }
 

@@ -23,6 +23,7 @@
 #include "ui/panels/class_grid_controls.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panels/export_dialog.h"
+#include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -112,19 +113,9 @@ CheckpointsPanel::CheckpointsPanel(const Theme& theme, QWidget* parent)
                       QKeySequence::Delete, &CheckpointsPanel::askDelete);
   for (auto* button : buttons_) tools->addWidget(button);
   tools->addStretch(1);
-  auto* body = new QWidget;
-  body->setLayout(stack_);
-  stack_->addWidget(tree_);
-  stack_->addWidget(empty_);
   summary_->setProperty("muted", true);
   summary_->setWordWrap(true);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(6, 6, 6, 6);
-  layout->setSpacing(5);
-  layout->addWidget(banner_);
-  layout->addLayout(tools);
-  layout->addWidget(body, 1);
-  layout->addWidget(summary_);
+  layOutPanel(*this, banner_, tools, *stack_, tree_, empty_)->addWidget(summary_);
 
   connect(tree_, &QTreeWidget::itemSelectionChanged, this, &CheckpointsPanel::refreshActions);
   connect(tree_, &QTreeWidget::itemActivated, this, [this] {

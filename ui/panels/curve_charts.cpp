@@ -8,20 +8,19 @@
 #include <limits>
 #include <utility>
 
-#include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_look.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
 namespace {
 
+/// In the order they are drawn: what went wrong covers the rest.
 constexpr Milestone::Kind kMarkKinds[] = {Milestone::Kind::kCheckpoint, Milestone::Kind::kSettingChanged,
-                                          Milestone::Kind::kResumed, Milestone::Kind::kFailed};
-
-void placeVertical(QCPItemStraightLine* line, double x) {
-  line->point1->setCoords(x, 0);
-  line->point2->setCoords(x, 1);
-}
+                                          Milestone::Kind::kResumed,    Milestone::Kind::kBranched,
+                                          Milestone::Kind::kWarning,    Milestone::Kind::kSkipped,
+                                          Milestone::Kind::kAlarm,      Milestone::Kind::kFailed};
+constexpr double kMarksAt = 0.03;  // of the height, from below
 
 QCPScatterStyle::ScatterShape shapeOf(Milestone::Kind kind) {
   switch (kind) {
@@ -29,6 +28,13 @@ QCPScatterStyle::ScatterShape shapeOf(Milestone::Kind kind) {
       return QCPScatterStyle::ssDiamond;
     case Milestone::Kind::kResumed:
       return QCPScatterStyle::ssSquare;
+    case Milestone::Kind::kBranched:
+      return QCPScatterStyle::ssPlusSquare;
+    case Milestone::Kind::kWarning:
+      return QCPScatterStyle::ssTriangleInverted;
+    case Milestone::Kind::kSkipped:
+      return QCPScatterStyle::ssCrossCircle;
+    case Milestone::Kind::kAlarm:
     case Milestone::Kind::kFailed:
       return QCPScatterStyle::ssCross;
     default:
@@ -36,29 +42,22 @@ QCPScatterStyle::ScatterShape shapeOf(Milestone::Kind kind) {
   }
 }
 
-/// Steps of 1, 2, 2.5 or 5 times a power of ten: the finest that leaves every label its share of the axis.
-class RoomyTicker final : public QCPAxisTicker {
- public:
-  /// True when it is another one. Tall axes have half a dozen labels, not more.
-  bool setShare(double share) {
-    share = std::max(share, 1.0 / 6);
-    return std::exchange(share_, share) != share;
+QColor inkOf(Milestone::Kind kind, const ThemeColors& colors) {
+  switch (kind) {
+    case Milestone::Kind::kSettingChanged:
+    case Milestone::Kind::kBranched:
+      return colors.accent;
+    case Milestone::Kind::kResumed:
+    case Milestone::Kind::kWarning:
+      return colors.warning;
+    case Milestone::Kind::kSkipped:
+    case Milestone::Kind::kAlarm:
+    case Milestone::Kind::kFailed:
+      return colors.bad;
+    default:
+      return colors.muted;
   }
-
- protected:
-  double getTickStep(const QCPRange& range) override {
-    const double least = share_ * range.size();
-    if (!(least > 0) || !std::isfinite(least)) return QCPAxisTicker::getTickStep(range);
-    const double unit = std::pow(10.0, std::floor(std::log10(least)));
-    for (const double nice : {1.0, 2.0, 2.5, 5.0}) {
-      if (nice * unit >= least) return nice * unit;
-    }
-    return 10 * unit;
-  }
-
- private:
-  double share_ = 0.25;
-};
+}
 
 }  // namespace
 
@@ -66,9 +65,9 @@ CurveCharts::CurveCharts(const Theme& theme, QObject* parent) : QObject(parent),
   plot_->setAccessibleName(tr("Curves of the run; wheel zooms, dragging pans, double click shows all"));
   plot_->setToolTip(
       tr("Wheel zooms, dragging pans, double click shows all, a click moves the step cursor. Below the curves: "
-         "triangles are checkpoints, diamonds changed settings, squares resumes, a cross a failure; stars on the "
-         "curves are "
-         "spikes."));
+         "triangles are checkpoints, diamonds changed settings, squares resumes, a square with a plus the fork of a "
+         "branch, triangles upside down warnings, crossed circles skipped steps, crosses alarms and failures; stars "
+         "on the curves are spikes."));
   plot_->setFocusPolicy(Qt::StrongFocus);
   plot_->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   plot_->setNoAntialiasingOnDrag(true);
@@ -97,7 +96,7 @@ void CurveCharts::spaceTicks() {
   for (auto& chart : charts_) {
     auto* axis = chart.rect->axis(QCPAxis::atLeft);
     auto* ticker = dynamic_cast<RoomyTicker*>(axis->ticker().data());
-    if (!ticker) continue;  // logarithmic: a label a decade
+    if (!ticker) continue;
     // A raised exponent makes a label taller than its line.
     const double label = 1.15 * QFontMetricsF(axis->tickLabelFont()).height();
     is_other = ticker->setShare(label / std::max(1, chart.rect->height())) || is_other;
@@ -106,19 +105,6 @@ void CurveCharts::spaceTicks() {
 }
 
 QCPAxis* CurveCharts::xAxis(const Chart& chart) const { return chart.rect->axis(QCPAxis::atBottom); }
-
-QCPItemStraightLine* CurveCharts::addVertical(QCPAxisRect* rect) {
-  auto* line = new QCPItemStraightLine(plot_);
-  for (auto* point : {line->point1, line->point2}) {
-    point->setAxes(rect->axis(QCPAxis::atBottom), rect->axis(QCPAxis::atLeft));
-    point->setAxisRect(rect);
-    point->setTypeX(QCPItemPosition::ptPlotCoords);
-    point->setTypeY(QCPItemPosition::ptAxisRectRatio);
-  }
-  line->setClipAxisRect(rect);
-  line->setVisible(false);
-  return line;
-}
 
 void CurveCharts::build(const Setup& setup) {
   if (setup == setup_ && !charts_.empty()) return;
@@ -178,8 +164,8 @@ void CurveCharts::addChart(int row, const QString& scalar) {
   title->position->setCoords(1, 0);
   title->setPositionAlignment(Qt::AlignRight | Qt::AlignTop);
   title->setPadding(QMargins(0, 2, 6, 0));
-  chart.cursor = addVertical(chart.rect);
-  chart.hover = addVertical(chart.rect);
+  chart.cursor = verticalLine(*plot_, *chart.rect);
+  chart.hover = verticalLine(*plot_, *chart.rect);
   applyScales(chart);
   charts_.push_back(chart);
 }
@@ -210,17 +196,17 @@ void CurveCharts::applyScales(Chart& chart) {
     ticker->setTimeFormat(QStringLiteral("%h:%m:%s"));
     ticker->setFieldWidth(QCPAxisTickerTime::tuHours, 1);
     x->setTicker(ticker);
-  } else if (setup_.is_log_x) {
-    x->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
   }
   x->setScaleType(setup_.is_log_x ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+  if (setup_.is_log_x && !setup_.is_time) makeLogarithmic(*x);
   x->setNumberFormat(setup_.is_log_x ? QStringLiteral("gb") : QStringLiteral("g"));
   x->setNumberPrecision(setup_.is_log_x ? 1 : 9);
-  y->setScaleType(setup_.is_log_y ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-  if (setup_.is_log_y)
-    y->setTicker(QSharedPointer<QCPAxisTicker>(new QCPAxisTickerLog));
-  else
-    y->setTicker(QSharedPointer<QCPAxisTicker>(new RoomyTicker));
+  if (setup_.is_log_y) {
+    makeLogarithmic(*y);
+  } else {
+    y->setScaleType(QCPAxis::stLinear);
+    y->setTicker(QSharedPointer<RoomyTicker>::create());
+  }
   y->setNumberFormat(QStringLiteral("gb"));
   y->setNumberPrecision(setup_.is_log_y ? 1 : 4);
 }
@@ -233,10 +219,9 @@ void CurveCharts::setBoundaries(const std::vector<Boundary>& boundaries) {
   }
   for (auto& chart : charts_) {
     for (const auto& each : boundaries) {
-      auto* line = addVertical(chart.rect);
+      auto* line = verticalLine(*plot_, *chart.rect);
       line->setObjectName(QStringLiteral("boundary"));
-      line->setVisible(each.x > 0);
-      placeVertical(line, each.x);
+      placeVertical(*line, each.x > 0 ? std::optional(each.x) : std::nullopt);
       if (&chart != &charts_.front()) continue;
       auto* name = new QCPItemText(plot_);
       name->setObjectName(QStringLiteral("boundary"));
@@ -255,11 +240,12 @@ void CurveCharts::setBoundaries(const std::vector<Boundary>& boundaries) {
 }
 
 void CurveCharts::setMarks(const std::vector<Mark>& marks) {
+  marks_ = marks;
   for (auto& chart : charts_) {
     for (std::size_t k = 0; k < std::size(kMarkKinds); ++k) {
       QVector<double> x, y;
       for (const auto& mark : marks) {
-        if (mark.kind == kMarkKinds[k]) x << mark.x, y << 0.03;
+        if (mark.kind == kMarkKinds[k]) x << mark.x, y << kMarksAt;
       }
       chart.marks[k]->setData(x, y);
     }
@@ -292,6 +278,22 @@ const CurveCharts::Spike* CurveCharts::spikeAt(const QPointF& place) const {
     nearest = &spike;
   }
   return nearest;
+}
+
+QString CurveCharts::tipAt(const QPointF& place) const {
+  if (const auto* spike = spikeAt(place)) return spike->tip;
+  constexpr double kNear = 7;  // pixels
+  QStringList tips;
+  for (const auto& chart : charts_) {
+    const QRect rect = chart.rect->rect();
+    if (!rect.contains(place.toPoint()) || std::abs(rect.bottom() - kMarksAt * rect.height() - place.y()) > kNear)
+      continue;
+    for (const auto& mark : marks_)
+      if (!mark.tip.isEmpty() && std::abs(xAxis(chart)->coordToPixel(mark.x) - place.x()) <= kNear) tips << mark.tip;
+  }
+  constexpr qsizetype kMost = 5;
+  if (tips.size() > kMost) tips = tips.mid(tips.size() - kMost);
+  return tips.join(QLatin1Char('\n'));
 }
 
 void CurveCharts::setSamples(int chart, int line, const std::vector<Sample>& samples) {
@@ -355,21 +357,15 @@ void CurveCharts::setRange(const Range& range) {
 }
 
 void CurveCharts::setCursor(std::optional<double> x) {
-  for (auto& chart : charts_) {
-    chart.cursor->setVisible(x.has_value());
-    if (x) placeVertical(chart.cursor, *x);
-  }
+  for (auto& chart : charts_) placeVertical(*chart.cursor, x);
 }
 
 void CurveCharts::onMouseMove(QMouseEvent* event) {
   if (charts_.empty()) return;
   const double x = xAxis(charts_.front())->pixelToCoord(event->position().x());
-  for (auto& chart : charts_) {
-    chart.hover->setVisible(true);
-    placeVertical(chart.hover, x);
-  }
-  if (const auto* spike = spikeAt(event->position()))
-    QToolTip::showText(event->globalPosition().toPoint(), spike->tip, plot_);
+  for (auto& chart : charts_) placeVertical(*chart.hover, x);
+  if (const QString tip = tipAt(event->position()); !tip.isEmpty())
+    QToolTip::showText(event->globalPosition().toPoint(), tip, plot_);
   else if (QToolTip::isVisible())
     QToolTip::hideText();
   Q_EMIT hovered(x);
@@ -381,19 +377,9 @@ void CurveCharts::replot() { plot_->replot(QCustomPlot::rpQueuedReplot); }
 void CurveCharts::applyTheme() {
   const auto& colors = theme_.colors();
   const QFont font = plot_->font();
-  plot_->setBackground(colors.plot_background);
+  dressPlot(*plot_, colors);
   for (auto& chart : charts_) {
-    for (auto* axis : chart.rect->axes()) {
-      for (const auto& set : {&QCPAxis::setBasePen, &QCPAxis::setTickPen, &QCPAxis::setSubTickPen})
-        (axis->*set)(QPen(colors.border));
-      axis->setTickLabelColor(colors.plot_axis);
-      axis->setLabelColor(colors.text);
-      axis->setSelectableParts(QCPAxis::spNone);
-      axis->grid()->setPen(QPen(colors.plot_grid));
-      axis->grid()->setZeroLinePen(QPen(colors.plot_grid));
-      axis->setTickLabelFont(font);
-      axis->setLabelFont(font);
-    }
+    for (auto* axis : chart.rect->axes()) axis->setSelectableParts(QCPAxis::spNone);
     chart.rect->setBackground(colors.plot_background);
     for (std::size_t i = 0; i < chart.curves.size(); ++i) {
       const auto& curve = chart.curves[i];
@@ -407,12 +393,12 @@ void CurveCharts::applyTheme() {
       curve.high->setBrush(pale);
     }
     for (std::size_t k = 0; k < chart.marks.size(); ++k) {
-      const QColor ink = kMarkKinds[k] == Milestone::Kind::kSettingChanged ? colors.accent
-                         : kMarkKinds[k] == Milestone::Kind::kResumed      ? colors.warning
-                         : kMarkKinds[k] == Milestone::Kind::kFailed       ? colors.bad
-                                                                           : colors.muted;
-      const int size = kMarkKinds[k] == Milestone::Kind::kCheckpoint ? 6 : 8;
-      chart.marks[k]->setScatterStyle(QCPScatterStyle(shapeOf(kMarkKinds[k]), QPen(ink, 1.4), QBrush(ink), size));
+      const auto kind = kMarkKinds[k];
+      const QColor ink = inkOf(kind, colors);
+      const int size = kind == Milestone::Kind::kCheckpoint ? 6 : 8;
+      const bool is_hollow = kind == Milestone::Kind::kSkipped || kind == Milestone::Kind::kBranched;
+      chart.marks[k]->setScatterStyle(
+          QCPScatterStyle(shapeOf(kind), QPen(ink, 1.4), is_hollow ? QBrush(Qt::NoBrush) : QBrush(ink), size));
     }
     chart.spikes->setScatterStyle(
         QCPScatterStyle(QCPScatterStyle::ssStar, QPen(colors.bad, 1.5), QBrush(Qt::NoBrush), 9));

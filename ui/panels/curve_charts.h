@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "ui/models/run_summary.h"
+#include "ui/models/curve_marks.h"
 #include "ui/models/step_scale.h"
 
 class QCPAxis;
@@ -45,10 +45,7 @@ class CurveCharts final : public QObject {
   struct Sample {
     double x = 0, value = 0, low = 0, high = 0;
   };
-  struct Mark {
-    double x = 0;
-    Milestone::Kind kind = Milestone::Kind::kCheckpoint;
-  };
+  using Mark = CurveMark;
   /// A point that stands out, drawn where it is in one chart; `tip` is said under the pointer.
   struct Spike {
     int chart = 0;
@@ -72,6 +69,7 @@ class CurveCharts final : public QObject {
   const Setup& setup() const { return setup_; }
   void setBoundaries(const std::vector<Boundary>& boundaries);
   void setMarks(const std::vector<Mark>& marks);
+  const std::vector<Mark>& marks() const { return marks_; }
   void setSpikes(const std::vector<Spike>& spikes);
   const std::vector<Spike>& spikes() const { return spikes_; }
   void setSamples(int chart, int line, const std::vector<Sample>& samples);
@@ -102,12 +100,12 @@ class CurveCharts final : public QObject {
   void addChart(int row, const QString& scalar);
   void addMarks(Chart& chart, QCPAxis* x, QCPAxis* y);
   void addLegend(Chart& chart);
-  QCPItemStraightLine* addVertical(QCPAxisRect* rect);
   void applyTheme();
   void spaceTicks();  ///< As many labels on the y axes as have room.
   void applyScales(Chart& chart);
   void onMouseMove(QMouseEvent* event);
   const Spike* spikeAt(const QPointF& place) const;
+  QString tipAt(const QPointF& place) const;
   QCPAxis* xAxis(const Chart& chart) const;
 
   const Theme& theme_;
@@ -116,6 +114,7 @@ class CurveCharts final : public QObject {
   std::vector<Chart> charts_;
   std::vector<Boundary> boundaries_;
   std::vector<Spike> spikes_;
+  std::vector<Mark> marks_;
   bool is_setting_range_ = false;
   QPoint pressed_at_;
 };

@@ -3,6 +3,10 @@
 
 #include <QHeaderView>
 #include <algorithm>
+#include <cmath>
+
+#include "ui/theme/format.h"
+#include "ui/theme/theme.h"
 
 namespace meanflow::ui {
 
@@ -33,6 +37,29 @@ void CurveValues::present(const QStringList& scalar_titles, const std::vector<Ro
   if (!is_new) return;
   for (int c = 0; c < head.size(); ++c) resizeColumnToContents(c);
   updateGeometry();
+}
+
+void CurveValues::presentAt(const std::vector<CurveLine>& lines, const QStringList& scalars, double x,
+                            const ThemeColors& colors) {
+  QStringList titles;
+  for (const auto& name : scalars) titles << scalarTitle(name.toStdString());
+  std::vector<Row> rows;
+  for (const auto& line : lines) {
+    Row row;
+    row.name = line.run.isEmpty() ? stageTitle(line.stage) : tr("%1, %2").arg(line.run, stageTitle(line.stage));
+    row.colour = colors.series[line.colour % colors.series.size()];
+    for (const auto& name : scalars) {
+      const auto scalar = name.toStdString();
+      const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
+      if (point) row.step = formatCount(std::llround(point->step));
+      row.values << (!point ? QStringLiteral("–")
+                     : line.data->isSmoothed(scalar)
+                         ? tr("%1 (%2)").arg(formatNumber(point->low), formatNumber(point->value))
+                         : formatNumber(point->low));
+    }
+    rows.push_back(row);
+  }
+  present(titles, rows);
 }
 
 QSize CurveValues::sizeHint() const {

@@ -6,7 +6,11 @@
 #include <QTreeWidget>
 #include <vector>
 
+#include "ui/models/curve_lines.h"
+
 namespace meanflow::ui {
+
+struct ThemeColors;
 
 /// The values of every curve at one place of the x axis: a row a curve, a column a scalar.
 class CurveValues final : public QTreeWidget {
@@ -20,6 +24,7 @@ class CurveValues final : public QTreeWidget {
   };
   explicit CurveValues(QWidget* parent = nullptr);
   void present(const QStringList& scalar_titles, const std::vector<Row>& rows);
+  void presentAt(const std::vector<CurveLine>& lines, const QStringList& scalars, double x, const ThemeColors& colors);
   QSize sizeHint() const override;
 };
 

@@ -3,6 +3,7 @@
 
 #include <QFile>
 #include <QSvgGenerator>
+#include <algorithm>
 
 #include "ui/panels/custom_plot.h"
 
@@ -49,6 +50,20 @@ void CurveTable::add(const QString& run, const std::string& stage, std::int64_t 
 bool CurveTable::save(const QString& path) const {
   QFile file(path);
   return file.open(QIODevice::WriteOnly | QIODevice::Text) && file.write(text_) == text_.size() && file.flush();
+}
+
+bool saveCurvesAsCsv(const std::vector<CurveLine>& lines, const QString& run_name, const QStringList& scalars,
+                     double lower, double upper, const QString& path) {
+  const bool has_runs = std::any_of(lines.begin(), lines.end(), [](const auto& line) { return !line.run.isEmpty(); });
+  CurveTable table(has_runs);
+  for (const auto& name : scalars) {
+    for (const auto& line : lines) {
+      const QString& run = line.run.isEmpty() ? run_name : line.run;
+      line.data->eachRaw(line.stage, name.toStdString(), line.toStep(lower), line.toStep(upper),
+                         [&](std::int64_t step, double value) { table.add(run, line.stage, step, name, value); });
+    }
+  }
+  return table.save(path);
 }
 
 }  // namespace meanflow::ui

@@ -2,8 +2,12 @@
 #pragma once
 #include <QByteArray>
 #include <QString>
+#include <QStringList>
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "ui/models/curve_lines.h"
 
 class QCustomPlot;
 
@@ -23,5 +27,9 @@ class CurveTable final {
   bool has_runs_;
   QByteArray text_;
 };
+
+/// The points of `scalars` on all lines between two places of the x axis; `run_name` is that of the run on show.
+bool saveCurvesAsCsv(const std::vector<CurveLine>& lines, const QString& run_name, const QStringList& scalars,
+                     double lower, double upper, const QString& path);
 
 }  // namespace meanflow::ui

@@ -11,6 +11,9 @@
 #include <cmath>
 
 #include "ui/models/curve_axis.h"
+#include "ui/models/curve_marks.h"
+#include "ui/models/curve_readout.h"
+#include "ui/panels/config_difference_strip.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curve_values.h"
 #include "ui/panels/curves_export.h"
@@ -25,6 +28,7 @@ namespace meanflow::ui {
 namespace {
 /// A long record is gone through in parts of a few milliseconds, between frames.
 constexpr std::size_t kSpikePointsAtOnce = 20'000;
+constexpr std::size_t kSmoothPointsAtOnce = 200'000;
 }  // namespace
 
 CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
@@ -34,6 +38,7 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
       empty_(new EmptyState(theme, QStringLiteral("curve"))),
       tools_(new CurvesToolBar(theme)),
       charts_(new CurveCharts(theme, this)),
+      differences_(new ConfigDifferenceStrip),
       values_(new CurveValues),
       spike_list_(new SpikeList),
       read_out_(new QLabel) {
@@ -48,6 +53,7 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   column->addWidget(charts_->plot(), 1);
+  column->addWidget(differences_);
   column->addWidget(values_);
   column->addWidget(spike_list_);
   column->addWidget(read_out_);
@@ -84,16 +90,9 @@ CurvesPanel::CurvesPanel(const Theme& theme, QWidget* parent)
   });
   connect(tools_, &CurvesToolBar::spikesToggled, spike_list_, &QWidget::setVisible);
   connect(spike_list_, &SpikeList::picked, this, &CurvesPanel::stepPicked);
-  spike_slices_.setSingleShot(true);
-  spike_slices_.setInterval(0);
-  connect(&spike_slices_, &QTimer::timeout, this, [this] {
-    if (!spikes_) return;
-    const auto before = spikes_->found();
-    if (spikes_->update(kSpikePointsAtOnce)) spike_slices_.start();
-    if (spikes_->found() == before) return;
-    refreshSpikes();
-    charts_->replot();
-  });
+  parts_.setSingleShot(true);
+  parts_.setInterval(0);
+  connect(&parts_, &QTimer::timeout, this, &CurvesPanel::workOn);
   connect(tools_, &CurvesToolBar::showAllRequested, this, &CurvesPanel::showAll);
   connect(tools_, &CurvesToolBar::exportRequested, this, &CurvesPanel::askExport);
   connect(&overlays_, &CurveOverlays::changed, this, &CurvesPanel::refreshData);
@@ -140,6 +139,7 @@ void CurvesPanel::setSource(RunSource* source) {
   if (view_.axis == CurveAxis::kEpochs) view_.axis = CurveAxis::kStep;
   tools_->setAxis(static_cast<int>(view_.axis));
   tools_->setEpochsKnown(false);
+  compareSettings();
   refreshData();
 }
 
@@ -212,6 +212,14 @@ void CurvesPanel::setOverlays(const QStringList& folders) {
   QStringList others = folders;
   if (source_) others.removeAll(source_->folder());
   overlays_.setFolders(others);
+  compareSettings();
+}
+
+void CurvesPanel::compareSettings() {
+  QStringList others;
+  for (const auto& run : overlays_.runs())
+    if (!source_ || run->folder != source_->folder()) others << run->folder;
+  differences_->compare(source_ ? source_->folder() : QString(), others);
 }
 
 bool CurvesPanel::showEmptyState(const std::vector<std::string>& stages) {
@@ -270,14 +278,11 @@ void CurvesPanel::refreshData() {
 
   CurveCharts::Setup setup{
       shown_, {}, curveAxisLabel(estimate_, view_, *source_), view_.axis == CurveAxis::kWallTime, is_log_x_, is_log_y_};
-  setup.has_legend = static_cast<int>(lines_.size()) > num_own || view_.span == Span::kStagesOverlaid;
-  for (const auto& line : lines_) {
-    const QString stage = stageTitle(line.stage);
-    setup.lines.push_back({line.run.isEmpty()                              ? stage
-                           : num_own == 1 || view_.span == Span::kWholeRun ? line.run
-                                                                           : tr("%1, %2").arg(line.run, stage),
-                           line.colour, !line.run.isEmpty()});
-  }
+  setup.has_legend = static_cast<int>(lines_.size()) > num_own || view_.span == Span::kStagesOverlaid ||
+                     !lines_.front().branch.isEmpty();
+  const bool has_one_stage = num_own == 1 || view_.span == Span::kWholeRun;
+  for (const auto& line : lines_)
+    setup.lines.push_back({curveLineName(line, has_one_stage), line.colour, !line.run.isEmpty()});
   const auto visible = charts_->range();
   charts_->build(setup);
   if (!shows_all_) charts_->setRange(visible);
@@ -304,27 +309,44 @@ void CurvesPanel::refreshData() {
     }
   }
   charts_->fitY();
+  if (!isSmoothed()) parts_.start();
   refreshMarks();
   refreshSpikes();
   refreshCursor();
   charts_->replot();
 }
 
-void CurvesPanel::refreshMarks() {
-  std::vector<CurveCharts::Mark> marks;
-  for (const auto& mark : source_->summary().milestones) {
-    if (mark.kind == Milestone::Kind::kSamples) continue;
-    for (const auto& line : lines_) {
-      if (line.run.isEmpty() && line.stage == mark.stage)
-        marks.push_back({line.toX(static_cast<double>(mark.step)), mark.kind});
-    }
-  }
-  charts_->setMarks(marks);
+bool CurvesPanel::isSmoothed() const {
+  const auto& runs = overlays_.runs();
+  return (!data_ || data_->isComplete()) &&
+         std::all_of(runs.begin(), runs.end(), [](const auto& run) { return run->data->isComplete(); });
 }
+
+bool CurvesPanel::isUpToDate() const { return isSmoothed() && (!spikes_ || spikes_->isDone()); }
+
+void CurvesPanel::workOn() {
+  if (!isSmoothed()) {
+    auto* curves = data_ && !data_->isComplete() ? data_.get() : nullptr;
+    for (const auto& run : overlays_.runs())
+      if (!curves && !run->data->isComplete()) curves = run->data.get();
+    const bool has_news = curves->smoothPart(kSmoothPointsAtOnce);
+    parts_.start();
+    if (has_news) refreshData();
+    return;
+  }
+  if (!spikes_) return;
+  const auto before = spikes_->found();
+  if (spikes_->update(kSpikePointsAtOnce)) parts_.start();
+  if (spikes_->found() == before) return;
+  refreshSpikes();
+  charts_->replot();
+}
+
+void CurvesPanel::refreshMarks() { charts_->setMarks(curveMarks(*source_, overlays_, lines_)); }
 
 void CurvesPanel::refreshSpikes() {
   if (!spikes_) return;
-  if (!spikes_->isDone()) spike_slices_.start();
+  if (!spikes_->isDone()) parts_.start();
   std::vector<CurveCharts::Spike> marks;
   for (const auto& spike : spikes_->found()) {
     const auto chart = shown_.indexOf(QString::fromStdString(spike.scalar));
@@ -408,28 +430,10 @@ void CurvesPanel::panBy(double share) {
 }
 
 QString CurvesPanel::readOut(double x) {
-  QStringList parts;
-  const CurveLine* only = view_.span == Span::kWholeRun ? curveLineAt(lines_, x) : nullptr;
-  for (const auto& line : lines_) {
-    if (!line.run.isEmpty() || (only && &line != only)) continue;
-    QStringList values;
-    std::int64_t step = 0;
-    for (const auto& name : shown_) {
-      const auto scalar = name.toStdString();
-      const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
-      if (!point) continue;
-      step = std::llround(point->step);
-      const QString raw = formatNumber(point->low);
-      values << (line.data->isSmoothed(scalar)
-                     ? tr("%1 %2 (smoothed %3)").arg(scalarTitle(scalar).toLower(), raw, formatNumber(point->value))
-                     : tr("%1 %2").arg(scalarTitle(scalar).toLower(), raw));
-    }
-    if (!values.isEmpty())
-      parts << tr("%1, step %2: %3").arg(stageTitle(line.stage), formatCount(step), values.join(QStringLiteral(", ")));
-  }
-  if (const auto hours = estimatedHours(); hours && !parts.isEmpty())
-    parts << tr("%1 % of the estimate").arg(100 * x / *hours, 0, 'f', 0);
-  return parts.join(QStringLiteral("   "));
+  QString text = curveReadOut(lines_, shown_, view_.span == Span::kWholeRun ? curveLineAt(lines_, x) : nullptr, x);
+  if (const auto hours = estimatedHours(); hours && !text.isEmpty())
+    text += QStringLiteral("   ") + tr("%1 % of the estimate").arg(100 * x / *hours, 0, 'f', 0);
+  return text;
 }
 
 void CurvesPanel::showReadOut(double x) {
@@ -439,28 +443,7 @@ void CurvesPanel::showReadOut(double x) {
   if (tools_->showsValues()) showValues(x);
 }
 
-void CurvesPanel::showValues(double x) {
-  QStringList titles;
-  for (const auto& name : shown_) titles << scalarTitle(name.toStdString());
-  std::vector<CurveValues::Row> rows;
-  const auto& colours = theme_.colors().series;
-  for (const auto& line : lines_) {
-    CurveValues::Row row;
-    row.name = line.run.isEmpty() ? stageTitle(line.stage) : tr("%1, %2").arg(line.run, stageTitle(line.stage));
-    row.colour = colours[line.colour % colours.size()];
-    for (const auto& name : shown_) {
-      const auto scalar = name.toStdString();
-      const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
-      if (point) row.step = formatCount(std::llround(point->step));
-      row.values << (!point ? QStringLiteral("–")
-                     : line.data->isSmoothed(scalar)
-                         ? tr("%1 (%2)").arg(formatNumber(point->low), formatNumber(point->value))
-                         : formatNumber(point->low));
-    }
-    rows.push_back(row);
-  }
-  values_->present(titles, rows);
-}
+void CurvesPanel::showValues(double x) { values_->presentAt(lines_, shown_, x, theme_.colors()); }
 
 void CurvesPanel::pick(double x) {
   if (!source_ || lines_.empty()) return;
@@ -483,17 +466,8 @@ bool CurvesPanel::saveSvg(const QString& path) {
 bool CurvesPanel::saveCsv(const QString& path) {
   if (!data_) return false;
   const auto range = charts_->range();
-  const bool has_runs =
-      std::any_of(lines_.begin(), lines_.end(), [](const CurveLine& line) { return !line.run.isEmpty(); });
-  CurveTable table(has_runs);
-  for (const auto& name : shown_) {
-    for (const auto& line : lines_) {
-      const QString run = line.run.isEmpty() ? QString::fromStdString(source_->summary().run_name) : line.run;
-      line.data->eachRaw(line.stage, name.toStdString(), line.toStep(range.lower), line.toStep(range.upper),
-                         [&](std::int64_t step, double value) { table.add(run, line.stage, step, name, value); });
-    }
-  }
-  return table.save(path);
+  return saveCurvesAsCsv(lines_, QString::fromStdString(source_->summary().run_name), shown_, range.lower, range.upper,
+                         path);
 }
 
 void CurvesPanel::askExport() {

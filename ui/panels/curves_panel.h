@@ -18,6 +18,7 @@ class QStackedLayout;
 
 namespace meanflow::ui {
 
+class ConfigDifferenceStrip;
 class CurveCharts;
 class CurvesToolBar;
 class CurveValues;
@@ -51,6 +52,8 @@ class CurvesPanel final : public QWidget {
   double smoothing() const { return smoothing_; }
   /// What the read-out says at a place of the x axis; empty where there is nothing.
   QString readOut(double x);
+  /// Nothing is left to be smoothed, nor to be looked through for spikes.
+  bool isUpToDate() const;
   QCustomPlot* plot() const;
   // As wheel and drag do, with the picture drawn before they return: for measuring.
   void zoomTo(double lower, double upper);
@@ -75,7 +78,10 @@ class CurvesPanel final : public QWidget {
   void refreshData();  ///< The data, the lines or the visible range changed.
   void refreshMarks();
   void refreshSpikes();
+  void workOn();  ///< A part of what a long record takes: smoothing first, then the search for spikes.
+  bool isSmoothed() const;
   void refreshCursor();
+  void compareSettings();
   /// A foreign run has tags of its own: takes the first of them when none of those on show is there.
   void showWhatThereIs();
   bool showEmptyState(const std::vector<std::string>& stages);
@@ -99,6 +105,7 @@ class CurvesPanel final : public QWidget {
   EmptyState* empty_;
   CurvesToolBar* tools_;
   CurveCharts* charts_;
+  ConfigDifferenceStrip* differences_;
   CurveValues* values_;
   SpikeList* spike_list_;
   QLabel* read_out_;
@@ -110,7 +117,7 @@ class CurvesPanel final : public QWidget {
   bool is_log_x_ = false;
   bool is_log_y_ = false;
   bool shows_all_ = true;  ///< The range follows the data until a person zooms or pans.
-  QTimer spike_slices_;
+  QTimer parts_;
   QTimer click_;  ///< A click counts once it can no longer become a double click.
   double click_x_ = 0;
 };

@@ -18,6 +18,7 @@
 
 #include "ui/panels/empty_state.h"
 #include "ui/panels/latent_chart.h"
+#include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -84,16 +85,10 @@ DataPanel::DataPanel(const Theme& theme, QWidget* parent)
   part_->setToolTip(tr("Images that training sees, or those that it never sees"));
   reconstructions_->setChecked(true);
   reconstructions_->setToolTip(tr("Beside each image what the newest decoder makes of it"));
-  const auto setUp = [&](QToolButton* button, const char* icon, const QString& name, int pages) {
-    button->setIcon(theme_.icon(QLatin1String(icon)));
-    button->setProperty("framed", true);
-    button->setFocusPolicy(Qt::StrongFocus);
-    button->setAccessibleName(name);
-    button->setToolTip(name);
-    connect(button, &QToolButton::clicked, this, [this, pages] { turn(pages); });
-  };
-  setUp(previous_, "previous", tr("Images before these"), -1);
-  setUp(next_, "next", tr("Images after these"), 1);
+  dressIconButton(*previous_, theme_, "previous", tr("Images before these"), tr("Images before these"));
+  dressIconButton(*next_, theme_, "next", tr("Images after these"), tr("Images after these"));
+  connect(previous_, &QToolButton::clicked, this, [this] { turn(-1); });
+  connect(next_, &QToolButton::clicked, this, [this] { turn(1); });
   auto* tools = new QHBoxLayout;
   tools->setSpacing(4);
   for (QWidget* each :
@@ -104,16 +99,7 @@ DataPanel::DataPanel(const Theme& theme, QWidget* parent)
 
   auto* page = new QWidget;
   buildBrowser(page);
-  auto* body = new QWidget;
-  body->setLayout(stack_);
-  stack_->addWidget(page);
-  stack_->addWidget(empty_);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(6, 6, 6, 6);
-  layout->setSpacing(5);
-  layout->addWidget(banner_);
-  layout->addLayout(tools);
-  layout->addWidget(body, 1);
+  layOutPanel(*this, banner_, tools, *stack_, page, empty_);
 
   soon_.setSingleShot(true);
   soon_.setInterval(600);

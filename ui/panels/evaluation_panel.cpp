@@ -22,6 +22,7 @@
 #include "ui/models/score_table.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panels/evaluation_chart.h"
+#include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -45,20 +46,14 @@ EvaluationPanel::EvaluationPanel(const Theme& theme, QWidget* parent)
   measure_->setToolTip(tr("What the chart shows against the number of network evaluations"));
   measure_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   evaluate_->setAccessibleName(tr("Evaluate the run on show"));
-  const auto setUp = [&](QToolButton* button, const char* icon, const QString& name, const QString& tip) {
-    button->setIcon(theme_.icon(QLatin1String(icon)));
-    button->setProperty("framed", true);
-    button->setFocusPolicy(Qt::StrongFocus);
-    button->setAccessibleName(name);
-    button->setToolTip(tip);
-  };
-  setUp(copy_, "copy", tr("Copy as a table"), tr("Puts the table on the clipboard, for a spreadsheet or for Markdown"));
+  dressIconButton(*copy_, theme_, "copy", tr("Copy as a table"),
+                  tr("Puts the table on the clipboard, for a spreadsheet or for Markdown"));
   auto* menu = new QMenu(copy_);
   connect(menu->addAction(tr("For a spreadsheet (tabs)")), &QAction::triggered, this, [this] { copy(false); });
   connect(menu->addAction(tr("As Markdown")), &QAction::triggered, this, [this] { copy(true); });
   copy_->setMenu(menu);
   copy_->setPopupMode(QToolButton::InstantPopup);
-  setUp(export_, "export", tr("Export as CSV…"), tr("Writes all numbers with their cards as CSV"));
+  dressIconButton(*export_, theme_, "export", tr("Export as CSV…"), tr("Writes all numbers with their cards as CSV"));
   table_->setAccessibleName(tr("Scores"));
   table_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
@@ -91,16 +86,7 @@ EvaluationPanel::EvaluationPanel(const Theme& theme, QWidget* parent)
   both->setStretchFactor(0, 3);
   both->setStretchFactor(1, 2);
   both->setChildrenCollapsible(false);
-  auto* body = new QWidget;
-  body->setLayout(stack_);
-  stack_->addWidget(both);
-  stack_->addWidget(empty_);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(6, 6, 6, 6);
-  layout->setSpacing(5);
-  layout->addWidget(banner_);
-  layout->addLayout(tools);
-  layout->addWidget(body, 1);
+  layOutPanel(*this, banner_, tools, *stack_, both, empty_);
 
   connect(&list_, &ScoreList::changed, this, &EvaluationPanel::present);
   connect(&theme_, &Theme::changed, this, &EvaluationPanel::presentComparison);

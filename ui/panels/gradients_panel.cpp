@@ -76,6 +76,9 @@ GradientsPanel::GradientsPanel(const Theme& theme, QWidget* parent)
   spike_slices_.setSingleShot(true);
   spike_slices_.setInterval(0);
   connect(&spike_slices_, &QTimer::timeout, this, &GradientsPanel::refreshSpikes);
+  clip_slices_.setSingleShot(true);
+  clip_slices_.setInterval(0);
+  connect(&clip_slices_, &QTimer::timeout, this, &GradientsPanel::refreshClipping);
   setSource(nullptr);
 }
 
@@ -120,6 +123,7 @@ void GradientsPanel::setSource(RunSource* source) {
   clip_rate_ = source_ ? std::make_unique<ClipRate>(source_->metrics()) : nullptr;
   spike_finder_ = source_ ? std::make_unique<CurveSpikes>(source_->metrics()) : nullptr;
   spike_slices_.stop();
+  clip_slices_.stop();
   stage_.clear();
   step_.reset();
   map_->present(nullptr, 0, {});
@@ -237,12 +241,14 @@ void GradientsPanel::showCursor() {
 }
 
 void GradientsPanel::refreshClipping() {
-  if (!clip_rate_->update(stage_)) {
+  if (!clip_rate_) return;
+  if (!clip_rate_->isReported(stage_)) {
     clipping_->present({}, 0, 1);
     clipping_->setTitle(tr("%1 has not reported clipping").arg(stageTitle(stage_)));
     clipping_->setCursor(std::nullopt);
     return;
   }
+  if (!clip_rate_->update(stage_, kPointsAtOnce * 10)) return clip_slices_.start();  // what is drawn stays until then
   double last = 0;
   if (const auto* loss = source_->metrics().series(stage_, "is_clipped"); loss && !loss->empty())
     last = loss->x(loss->size() - 1);

@@ -68,7 +68,7 @@ class GradientsPanel final : public QWidget {
   std::string stage_;
   std::optional<std::int64_t> step_;
   bool is_stale_ = false;
-  QTimer spike_slices_;
+  QTimer spike_slices_, clip_slices_;
   QStackedLayout* pages_;
   QStackedLayout* top_;
   EmptyState* nothing_;

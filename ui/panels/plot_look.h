@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 #include <QPen>
+#include <optional>
 
 #include "ui/panels/custom_plot.h"
+#include "ui/panels/plot_ticks.h"
 #include "ui/theme/theme.h"
 
 namespace meanflow::ui {
@@ -44,12 +46,34 @@ inline QCPItemText* titleOver(QCustomPlot& plot, QCPAxisRect& rect, Qt::Alignmen
   return title;
 }
 
-/// An axis of powers of ten with as many labels as there is room for.
+/// A line across an axis rect from top to bottom, to be put at its place on the x axis by placeVertical; not visible
+/// before.
+inline QCPItemStraightLine* verticalLine(QCustomPlot& plot, QCPAxisRect& rect) {
+  auto* line = new QCPItemStraightLine(&plot);
+  line->setClipAxisRect(&rect);
+  for (auto* point : {line->point1, line->point2}) {
+    point->setAxisRect(&rect);
+    point->setAxes(rect.axis(QCPAxis::atBottom), rect.axis(QCPAxis::atLeft));
+    point->setTypeX(QCPItemPosition::ptPlotCoords);
+    point->setTypeY(QCPItemPosition::ptAxisRectRatio);
+  }
+  line->setVisible(false);
+  return line;
+}
+
+inline void placeVertical(QCPItemStraightLine& line, std::optional<double> x) {
+  line.setVisible(x.has_value());
+  if (!x) return;
+  line.point1->setCoords(*x, 0);
+  line.point2->setCoords(*x, 1);
+}
+
+/// A logarithmic axis with as many labels as there is room for, and some whatever its range.
 inline void makeLogarithmic(QCPAxis& axis) {
   axis.setScaleType(QCPAxis::stLogarithmic);
-  axis.setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  axis.setTicker(QSharedPointer<DecadesTicker>::create());
   axis.setNumberFormat(QStringLiteral("g"));
-  axis.setNumberPrecision(2);
+  axis.setNumberPrecision(3);
 }
 
 }  // namespace meanflow::ui

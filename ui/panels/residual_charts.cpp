@@ -96,15 +96,7 @@ void ResidualCharts::build(const std::vector<double>& etas, double in_use) {
       }
       titleOver(*plot_, *rect)
           ->setText(etas_[column] == in_use_ ? tr("%1, in use").arg(etaText(etas_[column])) : etaText(etas_[column]));
-      auto* line = new QCPItemStraightLine(plot_);
-      line->setClipAxisRect(rect);
-      for (auto* point : {line->point1, line->point2}) {
-        point->setAxisRect(rect);
-        point->setAxes(x, y);
-        point->setTypeX(QCPItemPosition::ptPlotCoords);
-        point->setTypeY(QCPItemPosition::ptAxisRectRatio);
-      }
-      line->setVisible(false);
+      verticalLine(*plot_, *rect);
     }
   }
   applyTheme();
@@ -184,12 +176,8 @@ ResidualCharts::Line ResidualCharts::line(int row, std::size_t column, int which
 void ResidualCharts::setCursor(std::optional<std::int64_t> step) {
   cursor_ = step;
   for (int i = 0; i < plot_->itemCount(); ++i) {
-    auto* line = qobject_cast<QCPItemStraightLine*>(plot_->item(i));
-    if (!line) continue;
-    line->setVisible(step.has_value());
-    if (!step) continue;
-    line->point1->setCoords(static_cast<double>(*step), 0);
-    line->point2->setCoords(static_cast<double>(*step), 1);
+    if (auto* line = qobject_cast<QCPItemStraightLine*>(plot_->item(i)))
+      placeVertical(*line, step ? std::optional(static_cast<double>(*step)) : std::nullopt);
   }
   plot_->replot(QCustomPlot::rpQueuedReplot);
 }

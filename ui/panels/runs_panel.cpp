@@ -157,20 +157,29 @@ void RunsPanel::setOpenFolder(const QString& folder) {
   refresh();
 }
 
-void RunsPanel::present(QListWidgetItem* item, const RunCard& card) {
+void RunsPanel::present(QListWidgetItem* item, const RunCard& card, int depth) {
   const Look look = lookOf(card);
   QStringList parts = {stateText(card)};
   if (!card.stage.isEmpty())
     parts << tr("%1 step %2").arg(stageTitle(card.stage.toStdString()), formatCount(card.step));
   if (card.changed.isValid()) parts << QLocale().toString(card.changed, QStringLiteral("d MMM HH:mm"));
   const bool is_open = card.folder == open_folder_;
-  QString text =
-      (is_open ? tr("%1 (on show)").arg(card.name) : card.name) + QLatin1Char('\n') + parts.join(QStringLiteral(" · "));
-  if (!is_short_ && !card.notes.isEmpty()) text += QLatin1Char('\n') + card.notes.section(QLatin1Char('\n'), 0, 0);
+  QStringList lines = {is_open ? tr("%1 (on show)").arg(card.name) : card.name, parts.join(QStringLiteral(" · "))};
+  if (!card.branch.isEmpty()) lines << card.branch;
+  if (!is_short_ && !card.notes.isEmpty()) lines << card.notes.section(QLatin1Char('\n'), 0, 0);
+  if (depth > 0) {  // below the run it left
+    const QString indent(3 * (depth - 1), QChar::Nbsp);
+    lines[0].prepend(indent + QStringLiteral("↳ "));
+    for (qsizetype i = 1; i < lines.size(); ++i) lines[i].prepend(indent + QString(4, QChar::Nbsp));
+  }
+  const QString text = lines.join(QLatin1Char('\n'));
   item->setText(text);
   item->setIcon(theme_.icon(QLatin1String(look.icon), look.ink));
   item->setData(Qt::UserRole, card.folder);
-  item->setToolTip(card.notes.isEmpty() ? card.folder : card.folder + QStringLiteral("\n\n") + card.notes);
+  QStringList tip = {card.folder};
+  if (!card.branch.isEmpty()) tip << card.branch;
+  if (!card.notes.isEmpty()) tip << QString() << card.notes;
+  item->setToolTip(tip.join(QLatin1Char('\n')));
   if (is_short_) return;
   item->setFlags(item->flags() | Qt::ItemIsUserCheckable);
   item->setCheckState(overlaid_.contains(card.folder) ? Qt::Checked : Qt::Unchecked);
@@ -181,14 +190,16 @@ void RunsPanel::refresh() {
   const QString wanted = search_->text().trimmed();
   const QSignalBlocker blocker(list_);
   list_->clear();
-  for (const auto& card : catalog_.cards()) {
+  for (const auto& [each, depth] : asFamilies(catalog_.cards())) {
+    const auto& card = *each;
     const bool is_recent = !is_short_ || recent_.folders().contains(card.folder);
     const bool is_found = wanted.isEmpty() || card.name.contains(wanted, Qt::CaseInsensitive) ||
                           card.notes.contains(wanted, Qt::CaseInsensitive) ||
+                          card.branch.contains(wanted, Qt::CaseInsensitive) ||
                           stateText(card).contains(wanted, Qt::CaseInsensitive);
     if (!is_recent || !is_found) continue;
     auto* item = new QListWidgetItem(list_);
-    present(item, card);
+    present(item, card, depth);
     if (card.folder == chosen) list_->setCurrentItem(item);
   }
   if (list_->count() == 0) {

@@ -47,7 +47,7 @@ class RunsPanel final : public QWidget {
   void buildActions();
   void showNotes();
   void keepNotes();
-  void present(QListWidgetItem* item, const RunCard& card);
+  void present(QListWidgetItem* item, const RunCard& card, int depth);  ///< `depth`: ancestors above it.
 
   const Theme& theme_;
   RunCatalog& catalog_;

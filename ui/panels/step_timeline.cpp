@@ -14,6 +14,7 @@
 #include <cmath>
 #include <set>
 
+#include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -75,11 +76,18 @@ void TimelineBar::paintEvent(QPaintEvent*) {
     }
     QColor tick = colors.text;
     for (const auto& mark : source_->summary().milestones) {
+      if (isAlarmMark(mark.kind)) continue;
       const double x = xOf(static_cast<double>(source_->axis().position(mark.stage, mark.step)));
       const bool is_checkpoint = mark.kind == Milestone::Kind::kCheckpoint;
       tick.setAlphaF(is_checkpoint ? 0.75F : 0.25F);
       painter.fillRect(
           QRectF(x - 0.5, is_checkpoint ? bar.top() : bar.bottom() - 4, 1, is_checkpoint ? bar.height() : 4), tick);
+    }
+    for (const auto& mark : source_->summary().milestones) {
+      if (!isAlarmMark(mark.kind)) continue;  // over all others
+      const double x = xOf(static_cast<double>(source_->axis().position(mark.stage, mark.step)));
+      painter.fillRect(QRectF(x - 1, bar.top(), 2, bar.height()),
+                       mark.kind == Milestone::Kind::kWarning ? colors.warning : colors.bad);
     }
     painter.restore();
     painter.setPen(colors.muted);
@@ -152,7 +160,14 @@ bool TimelineBar::event(QEvent* event) {
     const auto* help = static_cast<QHelpEvent*>(event);
     const auto at = source_->axis().at(positionAt(help->pos().x()));
     if (!at.stage.empty()) {
-      QToolTip::showText(help->globalPos(), tr("%1, step %2").arg(stageTitle(at.stage), formatCount(at.step)), this);
+      QStringList lines = {tr("%1, step %2").arg(stageTitle(at.stage), formatCount(at.step))};
+      constexpr double kNear = 4;  // pixels
+      for (const auto& mark : source_->summary().milestones) {
+        const double x = xOf(static_cast<double>(source_->axis().position(mark.stage, mark.step)));
+        if (isAlarmMark(mark.kind) && std::abs(x - help->pos().x()) <= kNear && lines.size() < 5)
+          lines << QString::fromStdString(mark.text);
+      }
+      QToolTip::showText(help->globalPos(), lines.join(QLatin1Char('\n')), this);
     }
     return true;
   }
@@ -166,16 +181,10 @@ StepTimeline::StepTimeline(const Theme& theme, QWidget* parent)
       next_(new QToolButton),
       live_(new QToolButton),
       label_(new QLabel) {
-  const auto setUp = [&](QToolButton* button, const char* icon, const QString& name, const QString& tip) {
-    button->setIcon(theme.icon(QLatin1String(icon)));
-    button->setProperty("framed", true);
-    button->setAccessibleName(name);
-    button->setToolTip(tip);
-    button->setFocusPolicy(Qt::StrongFocus);
-  };
-  setUp(previous_, "previous", tr("Previous mark"), tr("To the checkpoint or sample grid before (Alt+Left)"));
-  setUp(next_, "next", tr("Next mark"), tr("To the next checkpoint or sample grid (Alt+Right)"));
-  setUp(live_, "live", tr("Live"), tr("Keep everything at the newest step (Ctrl+L)"));
+  dressIconButton(*previous_, theme, "previous", tr("Previous mark"),
+                  tr("To the checkpoint or sample grid before (Alt+Left)"));
+  dressIconButton(*next_, theme, "next", tr("Next mark"), tr("To the next checkpoint or sample grid (Alt+Right)"));
+  dressIconButton(*live_, theme, "live", tr("Live"), tr("Keep everything at the newest step (Ctrl+L)"));
   live_->setText(tr("Live"));
   live_->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
   live_->setCheckable(true);

@@ -9,10 +9,17 @@
 #include <optional>
 
 #include "ui/panes/pane_controls.h"
+#include "ui/theme/format.h"
 
 namespace meanflow::ui {
 namespace {
 const QColor kExploded(0xe0, 0x2f, 0xb0);  // outside the scale, on purpose
+
+QString referenceText(const std::string& reference) {
+  if (reference == "path") return CmtMatrixPane::tr("Against the path of CMT");
+  if (reference == "fine") return CmtMatrixPane::tr("Against the fine solution");
+  return CmtMatrixPane::tr("Against %1").arg(QString::fromStdString(reference));
+}
 }  // namespace
 
 CmtMatrixPane::CmtMatrixPane(QWidget* parent) : ImGuiWidget(parent) {
@@ -21,9 +28,14 @@ CmtMatrixPane::CmtMatrixPane(QWidget* parent) : ImGuiWidget(parent) {
   const auto shift = [](Qt::Key key) { return QKeyCombination(Qt::ShiftModifier, key); };
   bind(Qt::Key_Left, tr("the matrix saved before"), [this] { stepBy(-1); });
   bind(Qt::Key_Right, tr("the matrix saved after"), [this] { stepBy(1); });
-  bind(Qt::Key_Home, tr("the first matrix"), [this] { stepBy(-static_cast<int>(entries_.size())); });
-  bind(Qt::Key_End, tr("the newest matrix"), [this] { stepBy(static_cast<int>(entries_.size())); });
+  bind(Qt::Key_Home, tr("the first matrix"), [this] { stepBy(-static_cast<int>(entries().size())); });
+  bind(Qt::Key_End, tr("the newest matrix"), [this] { stepBy(static_cast<int>(entries().size())); });
   bind(Qt::Key_L, tr("live on or off"), [this] { setLive(!is_live_); });
+  bind(Qt::Key_A, tr("the other reference"), [this] {
+    const auto all = references();
+    const auto here = std::find(all.begin(), all.end(), reference_) - all.begin();
+    if (all.size() > 1) setReference(all[static_cast<std::size_t>(here + 1) % all.size()]);
+  });
   bind(Qt::Key_R, tr("colours over all steps or this one"), [this] { has_shared_range_ = !has_shared_range_; });
   bind(shift(Qt::Key_Right), tr("choose a cell"), [this] { moveCell({1, 0}); });
   bind(shift(Qt::Key_Left), {}, [this] { moveCell({-1, 0}); });
@@ -64,29 +76,66 @@ void CmtMatrixPane::setEmptyText(const QString& text) {
   requestRedraw();
 }
 
+const std::vector<base::CmtMatrixReady>& CmtMatrixPane::entries() const {
+  static const std::vector<base::CmtMatrixReady> kNone;
+  const auto found = histories_.find(reference_);
+  return found == histories_.end() ? kNone : found->second.entries;
+}
+
+std::vector<std::string> CmtMatrixPane::references() const {
+  std::vector<std::string> found;
+  for (const auto& [reference, history] : histories_) found.push_back(reference);
+  // What CMT is trained on comes first.
+  std::stable_partition(found.begin(), found.end(), [](const auto& each) { return each == "path"; });
+  return found;
+}
+
+void CmtMatrixPane::absorb(base::CmtMatrixReady entry) {
+  // Until a person chooses, the path that CMT learns is shown, or what there is.
+  if (!is_reference_chosen_ && (histories_.empty() || entry.reference == "path") && entry.reference != reference_) {
+    reference_ = entry.reference;
+    shown_ = -1;
+  }
+  History& history = histories_[entry.reference];
+  for (const float error : entry.errors) history.range.add(error);
+  history.entries.push_back(std::move(entry));
+}
+
 void CmtMatrixPane::setEntries(std::vector<base::CmtMatrixReady> entries) {
   std::optional<std::pair<std::string, std::int64_t>> before;
   if (shown()) before.emplace(shown()->stage, shown()->step);
-  entries_ = std::move(entries);
+  histories_.clear();
+  if (entries.empty()) is_reference_chosen_ = false;  // another run
   shown_ = -1;
-  range_all_ = {};
-  for (const base::CmtMatrixReady& entry : entries_) {
-    for (const float error : entry.errors) range_all_.add(error);
-  }
+  for (base::CmtMatrixReady& entry : entries) absorb(std::move(entry));
+  if (!histories_.empty() && !histories_.contains(reference_)) reference_ = references().front();
   if (!is_live_ && before) setStep(QString::fromStdString(before->first), before->second);
-  if (shown_ < 0) showEntry(static_cast<int>(entries_.size()) - 1, false);
+  if (shown_ < 0) showEntry(static_cast<int>(this->entries().size()) - 1, false);
   requestRedraw();
 }
 
 void CmtMatrixPane::addEntry(base::CmtMatrixReady entry) {
-  for (const float error : entry.errors) range_all_.add(error);
-  entries_.push_back(std::move(entry));
-  if (is_live_ || shown_ < 0) showEntry(static_cast<int>(entries_.size()) - 1, false);
+  absorb(std::move(entry));
+  if (is_live_ || shown_ < 0) showEntry(static_cast<int>(entries().size()) - 1, false);
   requestRedraw();
 }
 
+void CmtMatrixPane::setReference(const std::string& reference) {
+  if (reference == reference_ || !histories_.contains(reference)) return;
+  const base::CmtMatrixReady before = shown() ? *shown() : base::CmtMatrixReady{};
+  reference_ = reference;
+  is_reference_chosen_ = true;
+  shown_ = -1;
+  int nearest = static_cast<int>(entries().size()) - 1;
+  if (!is_live_) {
+    for (std::size_t i = 0; i < entries().size(); ++i)
+      if (entries()[i].stage == before.stage && entries()[i].step <= before.step) nearest = static_cast<int>(i);
+  }
+  showEntry(nearest, false);
+}
+
 const base::CmtMatrixReady* CmtMatrixPane::shown() const {
-  return shown_ < 0 ? nullptr : &entries_[static_cast<std::size_t>(shown_)];
+  return shown_ < 0 ? nullptr : &entries()[static_cast<std::size_t>(shown_)];
 }
 
 void CmtMatrixPane::showEntry(int index, bool by_person) {
@@ -94,7 +143,7 @@ void CmtMatrixPane::showEntry(int index, bool by_person) {
     shown_ = index;
     const base::CmtMatrixReady* entry = shown();
     setAccessibleDescription(entry ? tr("Errors of the student's jumps between solver times: %1, step %2, mean %3.")
-                                         .arg(QString::fromStdString(entry->stage))
+                                         .arg(stageTitle(entry->stage))
                                          .arg(entry->step)
                                          .arg(shortNumber(meanError(*entry)))
                                    : tr("Errors of the student's jumps between solver times. No matrix yet."));
@@ -109,16 +158,16 @@ void CmtMatrixPane::pick(int index) {
 }
 
 void CmtMatrixPane::stepBy(int offset) {
-  if (entries_.empty()) return;
-  const int there = std::clamp(shown_ + offset, 0, static_cast<int>(entries_.size()) - 1);
+  if (entries().empty()) return;
+  const int there = std::clamp(shown_ + offset, 0, static_cast<int>(entries().size()) - 1);
   if (there != shown_) pick(there);
 }
 
 void CmtMatrixPane::setStep(const QString& stage, qint64 step) {
   const std::string name = stage.toStdString();
   int best = -1;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].stage == name && entries_[i].step <= step) best = static_cast<int>(i);
+  for (std::size_t i = 0; i < entries().size(); ++i) {
+    if (entries()[i].stage == name && entries()[i].step <= step) best = static_cast<int>(i);
   }
   if (best < 0) return;
   is_live_ = false;
@@ -128,7 +177,7 @@ void CmtMatrixPane::setStep(const QString& stage, qint64 step) {
 void CmtMatrixPane::setLive(bool is_live) {
   if (is_live_ == is_live) return;
   is_live_ = is_live;
-  if (is_live_) showEntry(static_cast<int>(entries_.size()) - 1, false);
+  if (is_live_) showEntry(static_cast<int>(entries().size()) - 1, false);
   Q_EMIT liveChanged(is_live_);
   requestRedraw();
 }
@@ -142,7 +191,7 @@ void CmtMatrixPane::moveCell(const QPoint& way) {
 }
 
 CmtMatrixPane::Range CmtMatrixPane::colorRange() const {
-  if (has_shared_range_) return range_all_;
+  if (has_shared_range_) return histories_.at(reference_).range;
   Range range;
   for (const float error : shown()->errors) range.add(error);
   return range;
@@ -161,13 +210,13 @@ QString CmtMatrixPane::jumpText(const QPoint& cell) const {
 }
 
 void CmtMatrixPane::draw() {
-  if (entries_.empty() || sizeOf(*shown()) < 2) {
+  if (entries().empty() || sizeOf(*shown()) < 2) {
     const QString advice = tr(
         "The matrix appears when consistency mid-training (the cmt stage) has begun: start or resume the run, or open "
         "a "
         "run folder that reached it. Each cell is one jump of the student along the teacher's path, from time t_i to "
         "t_j.");
-    drawNotice(remainingArea(), colors(), entries_.empty() ? tr("No CMT errors yet") : tr("This matrix is empty"),
+    drawNotice(remainingArea(), colors(), entries().empty() ? tr("No CMT errors yet") : tr("This matrix is empty"),
                empty_text_.isEmpty() ? advice : empty_text_);
     return;
   }
@@ -188,12 +237,9 @@ void CmtMatrixPane::draw() {
     drawHistory(QRectF(left, area.top(), area.right() - left, area.height()));
   }
   ImGui::SetCursorScreenPos(toVec2(QPointF(area.left(), area.bottom() + spacing)));
-  const auto count = static_cast<int>(entries_.size());
-  const QString text = tr("%1, step %2  (%3 of %4)")
-                           .arg(QString::fromStdString(shown()->stage))
-                           .arg(shown()->step)
-                           .arg(shown_ + 1)
-                           .arg(count);
+  const auto count = static_cast<int>(entries().size());
+  const QString text =
+      tr("%1, step %2  (%3 of %4)").arg(stageTitle(shown()->stage)).arg(shown()->step).arg(shown_ + 1).arg(count);
   const StepBarAction action =
       drawStepBar(shown_, count, is_live_, text, [this](const QString& name) { noteLastItem(name); });
   if (action.toggles_live) setLive(!is_live_);
@@ -204,7 +250,9 @@ void CmtMatrixPane::draw() {
     info = jumpText(cell()) + QStringLiteral(": ") + shortNumber(errorAt(*shown(), cell())) +
            QStringLiteral(" \u00b7 ") + info;
   } else {
-    info += QStringLiteral(" \u00b7 ") + tr("relative L2 error of the jump against the teacher's path");
+    info += QStringLiteral(" \u00b7 ") + (reference_ == "fine"
+                                              ? tr("relative L2 error of the jump against the teacher's fine solution")
+                                              : tr("relative L2 error of the jump against the teacher's path"));
   }
   ImGui::PushStyleColor(ImGuiCol_Text, toU32(colors().muted));
   textLine(elided(info, ImGui::GetContentRegionAvail().x));
@@ -214,6 +262,18 @@ void CmtMatrixPane::draw() {
 
 void CmtMatrixPane::drawTools() {
   FlowRow row;
+  if (const auto all = references(); all.size() > 1) {
+    std::vector<QString> texts;
+    for (const auto& each : all) texts.push_back(referenceText(each));
+    const double reference_width = comboWidth(texts);
+    row.next(reference_width);
+    if (const int i = combo("##reference", referenceText(reference_), texts, reference_width); i >= 0)
+      setReference(all[static_cast<std::size_t>(i)]);
+    noteLastItem(QStringLiteral("reference"));
+    tooltipForLastItem(
+        tr("What a jump should have come to: the solver's path that CMT learns from, or the teacher's fine solution "
+           "(A)"));
+  }
   const std::vector<QString> choices = {tr("Colours over all steps"), tr("Colours of this step")};
   const double width = comboWidth(choices);
   row.next(width);
@@ -286,7 +346,7 @@ void CmtMatrixPane::drawMatrix(const QRectF& area) {
   QString text = jumpText(at) + QLatin1Char('\n') +
                  (std::isnan(error) ? tr("not measured") : tr("error %1").arg(shortNumber(error)));
   if (shown_ > 0) {
-    const base::CmtMatrixReady& earlier = entries_[static_cast<std::size_t>(shown_) - 1];
+    const base::CmtMatrixReady& earlier = entries()[static_cast<std::size_t>(shown_) - 1];
     const double before = errorAt(earlier, at);
     if (std::isfinite(before) && std::isfinite(error)) {
       text += QLatin1Char('\n') + tr("step %1: %2").arg(earlier.step).arg(shortNumber(before));
@@ -348,7 +408,7 @@ void CmtMatrixPane::drawHistory(const QRectF& area) {
   const QPoint at = cell();
   Range range;
   std::vector<double> values;
-  for (const base::CmtMatrixReady& entry : entries_) {
+  for (const base::CmtMatrixReady& entry : entries()) {
     values.push_back(has_cell ? errorAt(entry, at) : meanError(entry));
     range.add(values.back());
   }
@@ -356,7 +416,7 @@ void CmtMatrixPane::drawHistory(const QRectF& area) {
   if (range.high < 1.05 * range.low) range = {range.low / 1.5, range.high * 1.5};
   const QString title = has_cell ? tr("%1 over steps").arg(jumpText(at)) : tr("Mean error over steps");
   // By number saved, not by step: stages restart their count, and the slider below goes the same way.
-  const double last = std::max<double>(1, static_cast<double>(entries_.size()) - 1);
+  const double last = std::max<double>(1, static_cast<double>(entries().size()) - 1);
   const PlotFrame frame =
       drawPlotFrame(list, area, colors(), title, range.low, range.high, 0, last, tr("matrices saved"), true);
   noteItem(QStringLiteral("history"), frame.area);
@@ -379,11 +439,12 @@ void CmtMatrixPane::drawHistory(const QRectF& area) {
   ImGui::SetCursorScreenPos(toVec2(frame.area.topLeft()));
   ImGui::InvisibleButton("history", toVec2(QPointF(frame.area.width(), frame.area.height())));
   const double share = (ImGui::GetIO().MousePos.x - frame.area.left()) / frame.area.width();
-  const int nearest = std::clamp(static_cast<int>(std::lround(share * last)), 0, static_cast<int>(entries_.size()) - 1);
+  const int nearest =
+      std::clamp(static_cast<int>(std::lround(share * last)), 0, static_cast<int>(entries().size()) - 1);
   if (ImGui::IsItemActive() && nearest != shown_) pick(nearest);
   if (ImGui::IsItemHovered()) {
     const auto index = static_cast<std::size_t>(nearest);
-    tooltipForLastItem(tr("step %1: %2").arg(entries_[index].step).arg(shortNumber(values[index])));
+    tooltipForLastItem(tr("step %1: %2").arg(entries()[index].step).arg(shortNumber(values[index])));
   }
 }
 

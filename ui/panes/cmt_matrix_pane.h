@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 #include <QPoint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "core/base/events/training_event.h"
@@ -9,12 +11,14 @@
 
 namespace meanflow::ui {
 
-/// The errors of the student's jumps t_i -> t_j against the teacher's path, as a heat map on a logarithmic colour scale
-/// with its legend; a slider goes through every matrix saved; the cell under the cursor shows its value and how it came
-/// there. Errors that are not finite stand out.
+/// The errors of the student's jumps t_i -> t_j against a reference of the teacher, as a heat map on a logarithmic
+/// colour scale with its legend; a slider goes through every matrix saved; the cell under the cursor shows its value
+/// and how it came there. Errors that are not finite stand out. Matrices against the path that CMT learns and against
+/// the teacher's fine solution are kept apart; where there are both, a person chooses.
 ///
-/// Keys: Left/Right step, Home/End first and newest, L live, R colour range, Shift+arrows move the selected cell.
-/// Item names: "live", "previous", "next", "step", "range", "matrix", "legend", "history", "info", "help".
+/// Keys: Left/Right step, Home/End first and newest, L live, R colour range, A reference, Shift+arrows move the
+/// selected cell. Item names: "reference", "live", "previous", "next", "step", "range", "matrix", "legend", "history",
+/// "info", "help".
 class CmtMatrixPane final : public ImGuiWidget {
   Q_OBJECT
  public:
@@ -25,6 +29,8 @@ class CmtMatrixPane final : public ImGuiWidget {
   void setEmptyText(const QString& text);
 
   const base::CmtMatrixReady* shown() const;
+  const std::string& reference() const { return reference_; }  ///< As CmtMatrixReady::reference.
+  std::vector<std::string> references() const;                 ///< Those that there are matrices of.
   bool isLive() const { return is_live_; }
   /// The cell under the cursor or chosen by keys: x = j, y = i; (-1, -1) if none.
   QPoint cell() const { return hovered_.x() >= 0 ? hovered_ : selected_; }
@@ -32,6 +38,7 @@ class CmtMatrixPane final : public ImGuiWidget {
  public Q_SLOTS:
   void setStep(const QString& stage, qint64 step);  ///< Shows the newest matrix at or before; ends live. No signal.
   void setLive(bool is_live);
+  void setReference(const std::string& reference);  ///< Keeps the step as near as can be.
 
  Q_SIGNALS:
   void stepPicked(const QString& stage, qint64 step);
@@ -45,6 +52,13 @@ class CmtMatrixPane final : public ImGuiWidget {
     double low = 0, high = 0;  ///< Smallest and largest positive finite error; high == 0 when there is none.
     void add(double error);
   };
+  /// The matrices against one reference.
+  struct History {
+    std::vector<base::CmtMatrixReady> entries;
+    Range range;  ///< Of all of them.
+  };
+  void absorb(base::CmtMatrixReady entry);
+  const std::vector<base::CmtMatrixReady>& entries() const;
   static int sizeOf(const base::CmtMatrixReady& entry);
   static double errorAt(const base::CmtMatrixReady& entry, const QPoint& cell);
   static double meanError(const base::CmtMatrixReady& entry);
@@ -61,8 +75,9 @@ class CmtMatrixPane final : public ImGuiWidget {
   QColor colorOf(double error, const Range& range) const;
 
   ColorScale scale_;
-  std::vector<base::CmtMatrixReady> entries_;
-  Range range_all_;
+  std::map<std::string, History> histories_;
+  std::string reference_ = "path";
+  bool is_reference_chosen_ = false;  // by a person
   QString empty_text_;
   int shown_ = -1;
   bool is_live_ = true;

@@ -55,63 +55,6 @@ std::int64_t nowNs() {
       .count();
 }
 
-/// The ImGui key for editing text in a field, or -1.
-int editKey(int qt_key) {
-  switch (qt_key) {
-    case Qt::Key_Left:
-      return ImGuiKey_LeftArrow;
-    case Qt::Key_Right:
-      return ImGuiKey_RightArrow;
-    case Qt::Key_Up:
-      return ImGuiKey_UpArrow;
-    case Qt::Key_Down:
-      return ImGuiKey_DownArrow;
-    case Qt::Key_Home:
-      return ImGuiKey_Home;
-    case Qt::Key_End:
-      return ImGuiKey_End;
-    case Qt::Key_Insert:
-      return ImGuiKey_Insert;
-    case Qt::Key_Delete:
-      return ImGuiKey_Delete;
-    case Qt::Key_Backspace:
-      return ImGuiKey_Backspace;
-    case Qt::Key_Return:
-      return ImGuiKey_Enter;
-    case Qt::Key_Enter:
-      return ImGuiKey_KeyPadEnter;
-    case Qt::Key_Escape:
-      return ImGuiKey_Escape;
-    case Qt::Key_A:
-      return ImGuiKey_A;
-    case Qt::Key_C:
-      return ImGuiKey_C;
-    case Qt::Key_V:
-      return ImGuiKey_V;
-    case Qt::Key_X:
-      return ImGuiKey_X;
-    case Qt::Key_Y:
-      return ImGuiKey_Y;
-    case Qt::Key_Z:
-      return ImGuiKey_Z;
-    default:
-      return -1;
-  }
-}
-
-int mouseButton(Qt::MouseButton button) {
-  switch (button) {
-    case Qt::LeftButton:
-      return ImGuiMouseButton_Left;
-    case Qt::RightButton:
-      return ImGuiMouseButton_Right;
-    case Qt::MiddleButton:
-      return ImGuiMouseButton_Middle;
-    default:
-      return -1;
-  }
-}
-
 const char* readClipboard(void* user_data) {
   QByteArray& text = *static_cast<QByteArray*>(user_data);
   text = QGuiApplication::clipboard()->text().toUtf8();
@@ -319,7 +262,7 @@ void ImGuiWidget::paintGl() {
   io.DeltaTime = std::clamp(static_cast<float>((now - last_frame_ns_) * 1e-9), 1e-4F, 1.0F);
   last_frame_ns_ = now;
   if (!inputs_.empty()) frames_to_settle_ = kSettleFrames;
-  const bool has_more_input = feedInput();
+  const bool has_more_input = inputs_.feed(ImGui::GetIO(), is_double_click_);
 
   ImGui_ImplOpenGL3_NewFrame();
   ImGui::NewFrame();
@@ -372,58 +315,6 @@ void ImGuiWidget::showCursor() {
       break;
   }
   if (cursor().shape() != shape) setCursor(shape);
-}
-
-void ImGuiWidget::push(const Input& input) {
-  // A stream of moves needs only its end, as long as nothing happened in between.
-  if (input.kind == Input::Kind::kMove && !inputs_.empty() && inputs_.back().kind == Input::Kind::kMove) {
-    inputs_.back() = input;
-  } else {
-    inputs_.push_back(input);
-  }
-  if (!canvas_) inputs_.clear();
-  requestRedraw();
-}
-
-bool ImGuiWidget::feedInput() {
-  ImGuiIO& io = ImGui::GetIO();
-  is_double_click_ = false;
-  bool has_button = false;
-  bool has_wheel = false;
-  while (!inputs_.empty()) {
-    const Input& input = inputs_.front();
-    // ImGui sees states, not events: a press and its release, or a move between them, must not share a frame.
-    if (has_button && input.kind != Input::Kind::kText) break;
-    if (has_wheel && input.kind == Input::Kind::kMove) break;
-    switch (input.kind) {
-      case Input::Kind::kMove:
-        io.MousePos = ImVec2(static_cast<float>(input.position.x()), static_cast<float>(input.position.y()));
-        break;
-      case Input::Kind::kButton:
-        io.MousePos = ImVec2(static_cast<float>(input.position.x()), static_cast<float>(input.position.y()));
-        io.MouseDown[input.code] = input.is_down;
-        is_double_click_ |= input.is_double;
-        has_button = true;
-        break;
-      case Input::Kind::kWheel:
-        io.MouseWheelH += static_cast<float>(input.position.x());
-        io.MouseWheel += static_cast<float>(input.position.y());
-        has_wheel = true;
-        break;
-      case Input::Kind::kKey:
-        io.KeysDown[input.code] = input.is_down;
-        has_button = true;
-        break;
-      case Input::Kind::kText:
-        io.AddInputCharactersUTF8(input.text.toUtf8().constData());
-        break;
-    }
-    io.KeyCtrl = input.modifiers.testFlag(Qt::ControlModifier);
-    io.KeyShift = input.modifiers.testFlag(Qt::ShiftModifier);
-    io.KeyAlt = input.modifiers.testFlag(Qt::AltModifier);
-    inputs_.pop_front();
-  }
-  return !inputs_.empty();
 }
 
 const KeyBinding* ImGuiWidget::findBinding(const QKeyEvent& event) const {
@@ -480,69 +371,35 @@ void ImGuiWidget::resizeEvent(QResizeEvent* event) {
   requestRedraw();
 }
 
-void ImGuiWidget::pushButton(const QMouseEvent& event, bool is_down, bool is_double) {
-  const int button = mouseButton(event.button());
-  if (button < 0) return;
-  Input input;
-  input.kind = Input::Kind::kButton;
-  input.position = event.position();
-  input.code = button;
-  input.is_down = is_down;
-  input.is_double = is_double && event.button() == Qt::LeftButton;
-  input.modifiers = event.modifiers();
-  push(input);
+void ImGuiWidget::take(bool is_news) {
+  if (!is_news) return;
+  if (!canvas_) inputs_.clear();
+  requestRedraw();
 }
 
-void ImGuiWidget::mousePressEvent(QMouseEvent* event) { pushButton(*event, true, false); }
-void ImGuiWidget::mouseReleaseEvent(QMouseEvent* event) { pushButton(*event, false, false); }
-void ImGuiWidget::mouseDoubleClickEvent(QMouseEvent* event) { pushButton(*event, true, true); }
+void ImGuiWidget::mousePressEvent(QMouseEvent* event) { take(inputs_.addButton(*event, true, false)); }
+void ImGuiWidget::mouseReleaseEvent(QMouseEvent* event) { take(inputs_.addButton(*event, false, false)); }
+void ImGuiWidget::mouseDoubleClickEvent(QMouseEvent* event) { take(inputs_.addButton(*event, true, true)); }
 
 void ImGuiWidget::mouseMoveEvent(QMouseEvent* event) {
-  Input input;
-  input.position = event->position();
-  input.modifiers = event->modifiers();
-  push(input);
+  inputs_.addMove(event->position(), event->modifiers());
+  take(true);
 }
 
 void ImGuiWidget::wheelEvent(QWheelEvent* event) {
-  Input move;
-  move.position = event->position();
-  move.modifiers = event->modifiers();
-  push(move);
-  Input wheel;
-  wheel.kind = Input::Kind::kWheel;
-  wheel.position = QPointF(event->angleDelta()) / 120.0;
-  wheel.modifiers = event->modifiers();
-  push(wheel);
+  inputs_.addWheel(*event);
+  take(true);
   event->accept();
 }
 
 void ImGuiWidget::leaveEvent(QEvent* event) {
-  Input input;
-  input.position = QPointF(-FLT_MAX, -FLT_MAX);
-  push(input);
+  inputs_.addMove(QPointF(-FLT_MAX, -FLT_MAX), {});
+  take(true);
   QWidget::leaveEvent(event);
 }
 
 void ImGuiWidget::keyPressEvent(QKeyEvent* event) {
-  if (wants_text_) {
-    if (const int key = editKey(event->key()); key >= 0) {
-      Input input;
-      input.kind = Input::Kind::kKey;
-      input.code = key;
-      input.is_down = true;
-      input.modifiers = event->modifiers();
-      push(input);
-    }
-    if (!event->text().isEmpty() && event->text().front().isPrint()) {
-      Input input;
-      input.kind = Input::Kind::kText;
-      input.text = event->text();
-      input.modifiers = event->modifiers();
-      push(input);
-    }
-    return;
-  }
+  if (wants_text_) return take(inputs_.addKeyPress(*event));
   if (const KeyBinding* binding = findBinding(*event)) {
     binding->run();
     requestRedraw();
@@ -552,13 +409,7 @@ void ImGuiWidget::keyPressEvent(QKeyEvent* event) {
 }
 
 void ImGuiWidget::keyReleaseEvent(QKeyEvent* event) {
-  if (const int key = editKey(event->key()); key >= 0) {
-    Input input;
-    input.kind = Input::Kind::kKey;
-    input.code = key;
-    input.modifiers = event->modifiers();
-    push(input);
-  }
+  take(inputs_.addKeyRelease(*event));
   QWidget::keyReleaseEvent(event);
 }
 

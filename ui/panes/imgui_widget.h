@@ -7,10 +7,11 @@
 #include <QKeyCombination>
 #include <QRectF>
 #include <QWidget>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
+
+#include "ui/panes/pane_inputs.h"
 
 struct ImGuiContext;
 
@@ -95,31 +96,19 @@ class ImGuiWidget : public QWidget {
 
  private:
   friend class ImGuiCanvas;
-  struct Input {
-    enum class Kind { kMove, kButton, kWheel, kKey, kText };
-    Kind kind = Kind::kMove;
-    QPointF position;  ///< Of the cursor, or the wheel's turn in notches.
-    int code = 0;      ///< Button or ImGui key.
-    bool is_down = false;
-    bool is_double = false;
-    QString text;
-    Qt::KeyboardModifiers modifiers;
-  };
-  void push(const Input& input);
-  void pushButton(const QMouseEvent& event, bool is_down, bool is_double);
+  void take(bool is_news);  ///< Input came, or nothing that counts.
   const KeyBinding* findBinding(const QKeyEvent& event) const;
   void initializeGl();
   void paintGl();
   void releaseGl();
   void readPalette();
   void buildFont();
-  bool feedInput();  ///< One frame's worth; true when some is left for the next.
   void showCursor();
 
   ImGuiContext* context_ = nullptr;
   std::unique_ptr<TextureCache> textures_;
   ImGuiCanvas* canvas_ = nullptr;  // owned by Qt as a child
-  std::deque<Input> inputs_;
+  PaneInputs inputs_;
   std::vector<KeyBinding> bindings_;
   QHash<QString, QRectF> items_;
   PaneColors colors_;

@@ -8,42 +8,11 @@
 #include <utility>
 
 #include "ui/panes/pane_controls.h"
+#include "ui/panes/sample_grid_marks.h"
 #include "ui/panes/texture_cache.h"
+#include "ui/theme/format.h"
 
 namespace meanflow::ui {
-namespace {
-
-QString compareText(SampleGridPane::Compare compare) {
-  switch (compare) {
-    case SampleGridPane::Compare::kSideBySide:
-      return SampleGridPane::tr("Side by side");
-    case SampleGridPane::Compare::kWipe:
-      return SampleGridPane::tr("Wipe two steps");
-    case SampleGridPane::Compare::kOff:
-      break;
-  }
-  return SampleGridPane::tr("One picture");
-}
-
-QString labelOf(const SampleGridEntry& entry, int row) {
-  if (entry.row_labels && row < static_cast<int>(entry.row_labels->size())) {
-    return QString::fromStdString((*entry.row_labels)[static_cast<std::size_t>(row)]);
-  }
-  return QString::number(row);
-}
-
-}  // namespace
-
-SampleGridEntry sampleGridEntry(const base::SamplesReady& event, const SampleGridEntry* previous) {
-  SampleGridEntry entry{event.stage,   event.step, event.what, event.nfe,  event.is_ema, event.rows,
-                        event.columns, nullptr,    event.path, event.grid, event.cost_ms};
-  if (previous && previous->row_labels && *previous->row_labels == event.row_labels) {
-    entry.row_labels = previous->row_labels;
-  } else {
-    entry.row_labels = std::make_shared<const std::vector<std::string>>(event.row_labels);
-  }
-  return entry;
-}
 
 SampleGridPane::SampleGridPane(ImageLoader loader, QWidget* parent) : ImGuiWidget(parent) {
   setAccessibleName(tr("Live samples"));
@@ -51,8 +20,8 @@ SampleGridPane::SampleGridPane(ImageLoader loader, QWidget* parent) : ImGuiWidge
   setLoader(std::move(loader));
   bind(Qt::Key_Left, tr("the grid saved before"), [this] { stepBy(-1); });
   bind(Qt::Key_Right, tr("the grid saved after"), [this] { stepBy(1); });
-  bind(Qt::Key_Home, tr("the first grid"), [this] { stepBy(-static_cast<int>(entries_.size())); });
-  bind(Qt::Key_End, tr("the newest grid"), [this] { stepBy(static_cast<int>(entries_.size())); });
+  bind(Qt::Key_Home, tr("the first grid"), [this] { stepBy(-static_cast<int>(entries().size())); });
+  bind(Qt::Key_End, tr("the newest grid"), [this] { stepBy(static_cast<int>(entries().size())); });
   bind(Qt::Key_L, tr("live on or off"), [this] { setLive(!is_live_); });
   bind(Qt::Key_K, tr("next kind of grid"), [this] { cycle(false); });
   bind(Qt::Key_S, tr("next stage"), [this] { cycle(true); });
@@ -101,16 +70,13 @@ void SampleGridPane::absorb(SampleGridEntry entry) {
     store_->insert(entry.path, std::move(entry.image));
     entry.image.reset();
   }
-  if (std::find(stages_.begin(), stages_.end(), entry.stage) == stages_.end()) stages_.push_back(entry.stage);
-  entries_.push_back(std::move(entry));
+  grids_.add(std::move(entry));
 }
 
 void SampleGridPane::setEntries(std::vector<SampleGridEntry> entries) {
   std::optional<SampleGridEntry> before;
   if (const SampleGridEntry* entry = shown()) before = *entry;
-  entries_.clear();
-  stages_.clear();
-  entries_.reserve(entries.size());
+  grids_.clear();
   for (SampleGridEntry& entry : entries) absorb(std::move(entry));
   store_->retryFailed();
   shown_ = -1;
@@ -118,8 +84,8 @@ void SampleGridPane::setEntries(std::vector<SampleGridEntry> entries) {
   if (is_live_ || !before) {
     follow();
   } else {
-    const int same = lastAtOrBefore(indicesOf(before->stage, kindOf(*before)), before->step);
-    showEntry(same >= 0 ? same : newestIndex(), false);
+    const int same = grids_.lastAtOrBefore(grids_.indicesOf(before->stage, kindOf(*before)), before->step);
+    showEntry(same >= 0 ? same : grids_.newest(), false);
   }
   requestRedraw();
 }
@@ -131,101 +97,29 @@ void SampleGridPane::addEntry(SampleGridEntry entry) {
   requestRedraw();
 }
 
-const SampleGridEntry* SampleGridPane::shown() const {
-  return shown_ < 0 ? nullptr : &entries_[static_cast<std::size_t>(shown_)];
-}
+const SampleGridEntry* SampleGridPane::shown() const { return shown_ < 0 ? nullptr : &grids_.at(shown_); }
 
 const SampleGridEntry* SampleGridPane::shownBeside() const {
   const int index = besideIndex();
-  return index < 0 ? nullptr : &entries_[static_cast<std::size_t>(index)];
+  return index < 0 ? nullptr : &grids_.at(index);
 }
-
-QString SampleGridPane::kindText(const Kind& kind) const {
-  QString text = QString::fromStdString(kind.what);
-  if (kind.what == "one_step") text = tr("One step");
-  if (kind.what == "two_step") text = tr("Two steps");
-  if (kind.what == "teacher") text = tr("Teacher");
-  if (kind.what == "reconstruction") return tr("Reconstruction");
-  if (kind.what != "one_step" && kind.what != "two_step")
-    text = kind.nfe <= 0   ? text
-           : kind.nfe == 1 ? tr("%1 (1 call)").arg(text)
-                           : tr("%1 (%2 calls)").arg(text).arg(kind.nfe);
-  return kind.is_ema ? text : tr("%1, raw weights").arg(text);
-}
-
-QString SampleGridPane::entryText(const SampleGridEntry& entry) const {
-  QStringList parts = {tr("%1, step %2").arg(QString::fromStdString(entry.stage)).arg(entry.step)};
-  if (entry.what != "reconstruction") {
-    if (entry.nfe > 0)  // otherwise a program recorded it that does not say
-      parts << tr("NFE %1").arg(entry.nfe) << (entry.is_ema ? tr("EMA weights") : tr("raw weights"));
-  }
-  if (entry.cost_ms > 0) parts << tr("took %1 ms").arg(shortNumber(entry.cost_ms));
-  return parts.join(QStringLiteral(" \u00b7 "));
-}
-
-std::vector<int> SampleGridPane::indicesOf(const std::string& stage, const Kind& kind) const {
-  std::vector<int> indices;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].stage == stage && kindOf(entries_[i]) == kind) indices.push_back(static_cast<int>(i));
-  }
-  return indices;
-}
-
-int SampleGridPane::lastAtOrBefore(const std::vector<int>& indices, std::int64_t step) const {
-  int best = -1;
-  for (const int index : indices) {
-    if (entries_[static_cast<std::size_t>(index)].step <= step) best = index;
-  }
-  return best >= 0 || indices.empty() ? best : indices.front();
-}
-
-std::vector<SampleGridPane::Kind> SampleGridPane::kindsOf(const std::string& stage) const {
-  std::vector<Kind> kinds;
-  for (const SampleGridEntry& entry : entries_) {
-    if (!stage.empty() && entry.stage != stage) continue;
-    if (std::find(kinds.begin(), kinds.end(), kindOf(entry)) == kinds.end()) kinds.push_back(kindOf(entry));
-  }
-  return kinds;
-}
-
-int SampleGridPane::newestIndex() const { return static_cast<int>(entries_.size()) - 1; }
 
 int SampleGridPane::besideIndex() const {
   const SampleGridEntry* a = shown();
   if (!a || compare_ == Compare::kOff) return -1;
-  if (compare_ == Compare::kWipe) {
-    const std::vector<int> indices = indicesOf(a->stage, kindOf(*a));
-    const bool is_same_kind = std::find(indices.begin(), indices.end(), step_b_) != indices.end();
-    return is_same_kind ? step_b_ : indices.front();
-  }
-  // The kind asked for at the same step, else the nearest before in this stage, else the last of another stage: the
-  // teacher's grid is made once, on the noise that every later stage uses too.
-  const std::vector<Kind> kinds = kindsOf({});
-  Kind wanted = kindOf(*a);
-  if (kind_b_ && std::find(kinds.begin(), kinds.end(), *kind_b_) != kinds.end()) {
-    wanted = *kind_b_;
-  } else {
-    for (const Kind& kind : kinds) {
-      if (kind == kindOf(*a)) continue;
-      if (wanted == kindOf(*a) || kind.what == "teacher") wanted = kind;
-    }
-  }
-  if (const int same_stage = lastAtOrBefore(indicesOf(a->stage, wanted), a->step); same_stage >= 0) return same_stage;
-  int best = -1;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const bool is_before = static_cast<int>(i) < shown_;
-    if (kindOf(entries_[i]) == wanted && (best < 0 || is_before)) best = static_cast<int>(i);
-  }
-  return best;
+  if (compare_ == Compare::kSideBySide) return grids_.besideOf(shown_, kind_b_);
+  const std::vector<int> indices = grids_.indicesOf(a->stage, kindOf(*a));
+  const bool is_same_kind = std::find(indices.begin(), indices.end(), step_b_) != indices.end();
+  return is_same_kind ? step_b_ : indices.front();
 }
 
 void SampleGridPane::follow() {
-  if (entries_.empty()) return showEntry(-1, false);
-  const std::string& stage = entries_.back().stage;
-  const std::vector<int> wanted = indicesOf(stage, kind_);
+  if (grids_.empty()) return showEntry(-1, false);
+  const std::string& stage = entries().back().stage;
+  const std::vector<int> wanted = grids_.indicesOf(stage, kind_);
   if (!wanted.empty()) return showEntry(wanted.back(), false);
   // This stage has no grid of the kind wanted (a decoder only reconstructs): its newest one.
-  showEntry(newestIndex(), false);
+  showEntry(grids_.newest(), false);
 }
 
 void SampleGridPane::showEntry(int index, bool by_person) {
@@ -241,11 +135,12 @@ void SampleGridPane::showEntry(int index, bool by_person) {
 }
 
 void SampleGridPane::setStep(const QString& stage, qint64 step) {
-  if (entries_.empty()) return;
+  if (grids_.empty()) return;
   const std::string name = stage.toStdString();
-  int index = lastAtOrBefore(indicesOf(name, kind_), step);
+  int index = grids_.lastAtOrBefore(grids_.indicesOf(name, kind_), step);
   if (index < 0) {
-    for (const Kind& kind : kindsOf(name)) index = std::max(index, lastAtOrBefore(indicesOf(name, kind), step));
+    for (const Kind& kind : grids_.kindsOf(name))
+      index = std::max(index, grids_.lastAtOrBefore(grids_.indicesOf(name, kind), step));
   }
   if (index < 0) return;
   is_live_ = false;
@@ -279,7 +174,7 @@ void SampleGridPane::pick(int index) {
 void SampleGridPane::stepBy(int offset) {
   const SampleGridEntry* entry = shown();
   if (!entry) return;
-  const std::vector<int> indices = indicesOf(entry->stage, kindOf(*entry));
+  const std::vector<int> indices = grids_.indicesOf(entry->stage, kindOf(*entry));
   const auto here = std::find(indices.begin(), indices.end(), shown_) - indices.begin();
   const auto last = static_cast<std::ptrdiff_t>(indices.size()) - 1;
   const auto there = std::clamp<std::ptrdiff_t>(here + offset, 0, last);
@@ -287,10 +182,10 @@ void SampleGridPane::stepBy(int offset) {
 }
 
 void SampleGridPane::chooseStage(const std::string& stage) {
-  const std::vector<int> wanted = indicesOf(stage, kind_);
+  const std::vector<int> wanted = grids_.indicesOf(stage, kind_);
   if (!wanted.empty()) return pick(wanted.back());
-  for (int i = newestIndex(); i >= 0; --i) {
-    if (entries_[static_cast<std::size_t>(i)].stage == stage) return pick(i);
+  for (int i = grids_.newest(); i >= 0; --i) {
+    if (grids_.at(i).stage == stage) return pick(i);
   }
 }
 
@@ -298,17 +193,17 @@ void SampleGridPane::chooseKind(const Kind& kind) {
   const SampleGridEntry* entry = shown();
   if (!entry) return;
   kind_ = kind;
-  showEntry(lastAtOrBefore(indicesOf(entry->stage, kind), entry->step), !is_live_);
+  showEntry(grids_.lastAtOrBefore(grids_.indicesOf(entry->stage, kind), entry->step), !is_live_);
 }
 
 void SampleGridPane::cycle(bool is_stage) {
   const SampleGridEntry* entry = shown();
   if (!entry) return;
   if (is_stage) {
-    const auto here = std::find(stages_.begin(), stages_.end(), entry->stage) - stages_.begin();
-    return chooseStage(stages_[static_cast<std::size_t>(here + 1) % stages_.size()]);
+    const auto here = std::find(grids_.stages().begin(), grids_.stages().end(), entry->stage) - grids_.stages().begin();
+    return chooseStage(grids_.stages()[static_cast<std::size_t>(here + 1) % grids_.stages().size()]);
   }
-  const std::vector<Kind> kinds = kindsOf(entry->stage);
+  const std::vector<Kind> kinds = grids_.kindsOf(entry->stage);
   const auto here = std::find(kinds.begin(), kinds.end(), kindOf(*entry)) - kinds.begin();
   chooseKind(kinds[static_cast<std::size_t>(here + 1) % kinds.size()]);
 }
@@ -337,7 +232,7 @@ void SampleGridPane::scrollBy(double rows) {
 }
 
 void SampleGridPane::draw() {
-  if (entries_.empty()) {
+  if (grids_.empty()) {
     drawNotice(
         remainingArea(), colors(), tr("No sample grid yet"),
         empty_text_.isEmpty()
@@ -370,51 +265,43 @@ void SampleGridPane::draw() {
 }
 
 void SampleGridPane::drawTools() {
-  const SampleGridEntry& entry = *shown();
   FlowRow row;
-  std::vector<QString> stage_texts;
-  for (const std::string& stage : stages_) stage_texts.push_back(QString::fromStdString(stage));
-  double width = comboWidth(stage_texts);
-  row.next(width);
-  if (const int i = combo("##stage", QString::fromStdString(entry.stage), stage_texts, width); i >= 0) {
-    chooseStage(stages_[static_cast<std::size_t>(i)]);
-  }
-  noteLastItem(QStringLiteral("stage"));
-  tooltipForLastItem(tr("Stage of the run (S)"));
-
-  const std::vector<Kind> kinds = kindsOf(shown()->stage);
-  std::vector<QString> kind_texts;
-  for (const Kind& kind : kinds) kind_texts.push_back(kindText(kind));
-  width = comboWidth(kind_texts);
-  row.next(width);
-  if (const int i = combo("##kind", kindText(kindOf(*shown())), kind_texts, width); i >= 0) {
-    chooseKind(kinds[static_cast<std::size_t>(i)]);
-  }
-  noteLastItem(QStringLiteral("kind"));
-  tooltipForLastItem(tr("How the grid was made (K)"));
-
-  const std::vector<QString> compare_texts = {compareText(Compare::kOff), compareText(Compare::kSideBySide),
-                                              compareText(Compare::kWipe)};
-  width = comboWidth(compare_texts);
-  row.next(width);
-  if (const int i = combo("##compare", compareText(compare_), compare_texts, width); i >= 0) {
-    setCompare(static_cast<Compare>(i));
-  }
-  noteLastItem(QStringLiteral("compare"));
-  tooltipForLastItem(tr("Compare two kinds on the same noise, or two steps under a wipe (C)"));
-
-  if (compare_ == Compare::kSideBySide) {
-    const std::vector<Kind> all = kindsOf({});
-    std::vector<QString> texts;
-    for (const Kind& kind : all) texts.push_back(kindText(kind));
-    width = comboWidth(texts);
+  const auto choose = [&](const QString& name, const QString& current, const std::vector<QString>& choices,
+                          const QString& tip) {
+    const double width = comboWidth(choices);
     row.next(width);
+    const int chosen = combo(("##" + name.toUtf8()).constData(), current, choices, width);
+    noteLastItem(name);
+    tooltipForLastItem(tip);
+    return chosen;
+  };
+  const auto textsOf = [](const std::vector<Kind>& kinds) {
+    std::vector<QString> texts;
+    for (const Kind& kind : kinds) texts.push_back(kindText(kind));
+    return texts;
+  };
+  std::vector<QString> stages;
+  for (const std::string& stage : grids_.stages()) stages.push_back(stageTitle(stage));
+  if (const int i = choose(QStringLiteral("stage"), stageTitle(shown()->stage), stages, tr("Stage of the run (S)"));
+      i >= 0)
+    chooseStage(grids_.stages()[static_cast<std::size_t>(i)]);
+  const std::vector<Kind> kinds = grids_.kindsOf(shown()->stage);
+  if (const int i =
+          choose(QStringLiteral("kind"), kindText(kindOf(*shown())), textsOf(kinds), tr("How the grid was made (K)"));
+      i >= 0)
+    chooseKind(kinds[static_cast<std::size_t>(i)]);
+  const std::vector<QString> ways = {tr("One picture"), tr("Side by side"), tr("Wipe two steps")};
+  if (const int i = choose(QStringLiteral("compare"), ways[static_cast<std::size_t>(compare_)], ways,
+                           tr("Compare two kinds on the same noise, or two steps under a wipe (C)"));
+      i >= 0)
+    setCompare(static_cast<Compare>(i));
+  if (compare_ == Compare::kSideBySide) {
+    const std::vector<Kind> all = grids_.kindsOf({});
     const SampleGridEntry* beside = shownBeside();
-    if (const int i = combo("##kind_b", beside ? kindText(kindOf(*beside)) : QString(), texts, width); i >= 0) {
+    if (const int i = choose(QStringLiteral("kind_b"), beside ? kindText(kindOf(*beside)) : QString(), textsOf(all),
+                             tr("The kind at the right"));
+        i >= 0)
       kind_b_ = all[static_cast<std::size_t>(i)];
-    }
-    noteLastItem(QStringLiteral("kind_b"));
-    tooltipForLastItem(tr("The kind at the right"));
   }
   const QString fit_text = tr("Fit");
   row.next(buttonWidth(fit_text));
@@ -426,7 +313,7 @@ void SampleGridPane::drawTools() {
 }
 
 void SampleGridPane::drawStepBars() {
-  const std::vector<int> indices = indicesOf(shown()->stage, kindOf(*shown()));
+  const std::vector<int> indices = grids_.indicesOf(shown()->stage, kindOf(*shown()));
   const auto positionOf = [&](int index) {
     return static_cast<int>(std::find(indices.begin(), indices.end(), index) - indices.begin());
   };
@@ -440,7 +327,7 @@ void SampleGridPane::drawStepBars() {
   if (compare_ != Compare::kWipe) return;
   const int beside = besideIndex();
   int slid = positionOf(beside);
-  QString format = tr("right of the wipe: step %1").arg(entries_[static_cast<std::size_t>(beside)].step);
+  QString format = tr("right of the wipe: step %1").arg(grids_.at(beside).step);
   ImGui::SetNextItemWidth(-1);
   if (ImGui::SliderInt("##step_b", &slid, 0, std::max(1, count - 1), format.toUtf8().constData(),
                        ImGuiSliderFlags_NoInput | ImGuiSliderFlags_AlwaysClamp)) {
@@ -455,7 +342,7 @@ void SampleGridPane::drawPictures(const QRectF& area) {
   const double line = ImGui::GetFontSize();
   double label_width = 0;
   for (int row = 0; row < std::min(a.rows, 2000); ++row) {
-    label_width = std::max(label_width, textSize(labelOf(a, row)).width());
+    label_width = std::max(label_width, textSize(rowLabel(a, row)).width());
   }
   label_width = std::min(label_width + 8, 0.3 * area.width());
   const double caption_height = b ? line + 4 : 0;
@@ -490,9 +377,12 @@ void SampleGridPane::drawPictures(const QRectF& area) {
     const double half = (pictures.width() - kGap) / 2;
     caption(a, first.area.left(), half, {});
     caption(*b, is_wipe ? pictures.right() - half : second.area.left(), half, {is_wipe ? 1.0 : 0.0, 0});
-    if (is_wipe) drawWipe(pictures);
+    if (is_wipe) {
+      noteItem(QStringLiteral("wipe"), drawWipeHandle(pictures, wipe_, is_dragging_wipe_, colors()));
+      if (is_dragging_wipe_) requestRedraw();
+    }
   }
-  if (kept_) drawLabels(a, labels, view_.zoom * kept_->height / std::max(1, a.rows));
+  if (kept_) drawRowLabels(a, labels, view_.zoom * kept_->height / std::max(1, a.rows), view_.pan.y(), colors());
   noteItem(QStringLiteral("labels"), labels);
 }
 
@@ -545,7 +435,8 @@ void SampleGridPane::drawPicture(Picture& picture, std::shared_ptr<const base::I
   }
   if (is_hovered && !ImGui::IsAnyMouseDown()) {
     const ImVec2 mouse = ImGui::GetIO().MousePos;
-    drawHover(picture, view_.toImage(QPointF(mouse.x, mouse.y), picture.area));
+    drawCellHover(*picture.entry, *picture.image, view_, picture.area, picture.clip,
+                  view_.toImage(QPointF(mouse.x, mouse.y), picture.area), colors());
   }
 }
 
@@ -592,94 +483,6 @@ void SampleGridPane::handleMouse(const Picture& picture, bool is_hovered, bool i
                            static_cast<int>(point.x() * entry.columns / size.width()));
     }
   }
-}
-
-void SampleGridPane::drawWipe(const QRectF& area) {
-  const ImGuiIO& io = ImGui::GetIO();
-  const double x = area.left() + wipe_ * area.width();
-  constexpr double kGrip = 6;
-  const bool is_near =
-      QRectF(x - kGrip, area.top(), 2 * kGrip, area.height()).contains(QPointF(io.MousePos.x, io.MousePos.y));
-  const bool is_pane_hovered = ImGui::IsWindowHovered(ImGuiHoveredFlags_AllowWhenBlockedByActiveItem);
-  if (is_near && is_pane_hovered && ImGui::IsMouseClicked(ImGuiMouseButton_Left)) is_dragging_wipe_ = true;
-  if (!ImGui::IsMouseDown(ImGuiMouseButton_Left)) is_dragging_wipe_ = false;
-  if (is_dragging_wipe_) {
-    wipe_ = std::clamp((io.MousePos.x - area.left()) / area.width(), 0.0, 1.0);
-    requestRedraw();
-  }
-  if (is_dragging_wipe_ || (is_near && is_pane_hovered)) ImGui::SetMouseCursor(ImGuiMouseCursor_ResizeEW);
-  ImDrawList& list = *ImGui::GetWindowDrawList();
-  const double line_x = std::round(area.left() + wipe_ * area.width());
-  list.AddLine(toVec2({line_x, area.top()}), toVec2({line_x, area.bottom()}), toU32(colors().window), 4);
-  list.AddLine(toVec2({line_x, area.top()}), toVec2({line_x, area.bottom()}), toU32(colors().accent), 2);
-  const QPointF knob(line_x, area.center().y());
-  list.AddCircleFilled(toVec2(knob), 7, toU32(colors().accent));
-  list.AddCircle(toVec2(knob), 7, toU32(colors().window));
-  noteItem(QStringLiteral("wipe"), QRectF(line_x - kGrip, area.top(), 2 * kGrip, area.height()));
-}
-
-void SampleGridPane::drawLabels(const SampleGridEntry& entry, const QRectF& column, double cell_height) {
-  ImDrawList& list = *ImGui::GetWindowDrawList();
-  const double line = ImGui::GetFontSize();
-  if (entry.rows <= 0 || cell_height <= 0) return;
-  const int stride =
-      std::max(1, static_cast<int>(std::ceil(line / cell_height)));  // where rows are thinner than a line
-  const double top = column.top() + view_.pan.y();
-  int first = std::max(0, static_cast<int>(std::floor((column.top() - top) / cell_height)));
-  first -= first % stride;
-  list.PushClipRect(toVec2(column.topLeft()), toVec2(column.bottomRight()), true);
-  for (int row = first; row < entry.rows; row += stride) {
-    const double row_top = std::max(top + row * cell_height, column.top());
-    const double row_bottom = std::min(top + (row + 1) * cell_height, column.bottom());
-    if (top + row * cell_height >= column.bottom()) break;
-    if (row_bottom <= row_top) continue;
-    const QString text = elided(labelOf(entry, row), column.width() - 6);
-    // In the middle of what is seen of the row.
-    drawText(list, QPointF(column.right() - 6, (row_top + row_bottom) / 2), colors().text, text, {1, 0.5});
-  }
-  list.PopClipRect();
-}
-
-void SampleGridPane::drawHover(const Picture& picture, const QPointF& point) {
-  const base::Image8& image = *picture.image;
-  const SampleGridEntry& entry = *picture.entry;
-  if (!QRectF(0, 0, image.width, image.height).contains(point) || entry.rows <= 0 || entry.columns <= 0) return;
-  const double cell_width = static_cast<double>(image.width) / entry.columns;
-  const double cell_height = static_cast<double>(image.height) / entry.rows;
-  const int column = std::min(entry.columns - 1, static_cast<int>(point.x() / cell_width));
-  const int row = std::min(entry.rows - 1, static_cast<int>(point.y() / cell_height));
-  const int x = std::min(image.width - 1, static_cast<int>(point.x()));
-  const int y = std::min(image.height - 1, static_cast<int>(point.y()));
-
-  ImDrawList& list = *ImGui::GetWindowDrawList();
-  list.PushClipRect(toVec2(picture.clip.topLeft()), toVec2(picture.clip.bottomRight()), true);
-  const auto outline = [&](const QRectF& in_image, const QColor& color) {
-    const QPointF low = view_.toWidget(in_image.topLeft(), picture.area);
-    const QPointF high = view_.toWidget(in_image.bottomRight(), picture.area);
-    list.AddRect(toVec2(low), toVec2(high), toU32(color), 0, 0, 1);
-  };
-  outline({column * cell_width, row * cell_height, cell_width, cell_height}, colors().accent);
-  constexpr double kPixelZoom = 8;
-  if (view_.zoom >= kPixelZoom) outline(QRectF(x, y, 1, 1), colors().accent);
-  list.PopClipRect();
-
-  const std::uint8_t* rgb = image.at(x, y);
-  const QColor color(rgb[0], rgb[1], rgb[2]);
-  ImGui::BeginTooltip();
-  textLine(tr("%1, column %2").arg(labelOf(entry, row)).arg(column));
-  const ImVec2 at = ImGui::GetCursorScreenPos();
-  const float side = ImGui::GetFontSize();
-  ImGui::GetWindowDrawList()->AddRectFilled(at, ImVec2(at.x + side, at.y + side), toU32(color));
-  ImGui::GetWindowDrawList()->AddRect(at, ImVec2(at.x + side, at.y + side), toU32(colors().border));
-  ImGui::Dummy(ImVec2(side, side));
-  ImGui::SameLine();
-  textLine(tr("pixel (%1, %2)  rgb %3 %4 %5")
-               .arg(x - static_cast<int>(column * cell_width))
-               .arg(y - static_cast<int>(row * cell_height))
-               .arg(color.red())
-               .arg(color.green())
-               .arg(color.blue()));
-  ImGui::EndTooltip();
 }
 
 }  // namespace meanflow::ui

@@ -6,29 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "core/base/events/training_event.h"
 #include "ui/panes/image_store.h"
 #include "ui/panes/imgui_widget.h"
+#include "ui/panes/sample_grid_list.h"
 #include "ui/panes/view_transform.h"
 
 namespace meanflow::ui {
-
-/// One saved grid: a row a class, the same noise at every step. Cells are width/columns by height/rows pixels.
-struct SampleGridEntry {
-  std::string stage;
-  std::int64_t step = 0;
-  std::string what;  ///< "one_step", "two_step", "teacher", "reconstruction".
-  int nfe = 1;
-  bool is_ema = true;
-  int rows = 0, columns = 0;
-  std::shared_ptr<const std::vector<std::string>> row_labels;  ///< Shared by the grids of a run; may be null.
-  std::string path;                                            ///< Handed to the loader when `image` is absent.
-  std::shared_ptr<const base::Image8> image;
-  double cost_ms = 0;  ///< What making it took from training.
-};
-
-/// The entry of an event; `previous` (may be null) lends its labels when they are the same.
-SampleGridEntry sampleGridEntry(const base::SamplesReady& event, const SampleGridEntry* previous = nullptr);
 
 /// Live one-step samples: wheel zooms about the cursor to the pixel, drag pans, double click or F fits, a slider goes
 /// through every grid saved and "live" follows the newest. Two kinds on the same noise side by side, or two steps under
@@ -48,7 +31,7 @@ class SampleGridPane final : public ImGuiWidget {
   void setLoader(ImageLoader loader);                     ///< Another run folder; forgets every picture.
   void setEntries(std::vector<SampleGridEntry> entries);  ///< In order of the event stream.
   void addEntry(SampleGridEntry entry);                   ///< The newest grid.
-  const std::vector<SampleGridEntry>& entries() const { return entries_; }
+  const std::vector<SampleGridEntry>& entries() const { return grids_.entries(); }
   /// What to say while there is no grid, e.g. why a recorded run has none. Empty: the usual advice.
   void setEmptyText(const QString& text);
   void setMemoryBudget(qint64 texture_bytes, std::size_t image_bytes);
@@ -74,12 +57,7 @@ class SampleGridPane final : public ImGuiWidget {
   void draw() override;
 
  private:
-  struct Kind {
-    std::string what;
-    int nfe = 1;
-    bool is_ema = true;
-    bool operator==(const Kind&) const = default;
-  };
+  using Kind = SampleGridKind;
   /// One picture of the pane in this frame.
   struct Picture {
     const SampleGridEntry* entry = nullptr;
@@ -88,15 +66,8 @@ class SampleGridPane final : public ImGuiWidget {
     QRectF clip;   // the part of `area` that is its own under a wipe
     QString name;  // of the item
   };
-  static Kind kindOf(const SampleGridEntry& entry) { return {entry.what, entry.nfe, entry.is_ema}; }
-  QString kindText(const Kind& kind) const;
-  QString entryText(const SampleGridEntry& entry) const;  // what, step, calls, weights, cost
   void absorb(SampleGridEntry entry);
-  std::vector<int> indicesOf(const std::string& stage, const Kind& kind) const;
-  int lastAtOrBefore(const std::vector<int>& indices, std::int64_t step) const;
-  std::vector<Kind> kindsOf(const std::string& stage) const;
   int besideIndex() const;
-  int newestIndex() const;
   void follow();
   void showEntry(int index, bool by_person);
   void stepBy(int offset);
@@ -110,16 +81,12 @@ class SampleGridPane final : public ImGuiWidget {
   void drawStepBars();
   void drawPictures(const QRectF& area);
   void drawPicture(Picture& picture, std::shared_ptr<const base::Image8>& kept);
-  void drawLabels(const SampleGridEntry& entry, const QRectF& column, double cell_height);
-  void drawHover(const Picture& picture, const QPointF& point);
   void handleMouse(const Picture& picture, bool is_hovered, bool is_active);
-  void drawWipe(const QRectF& area);
   double fitZoom() const;
   QSizeF imageSize() const;
 
   std::unique_ptr<ImageStore> store_;
-  std::vector<SampleGridEntry> entries_;
-  std::vector<std::string> stages_;  // in order of appearance
+  SampleGridList grids_;
   QString empty_text_;
   std::size_t image_budget_ = std::size_t{192} << 20;
   int shown_ = -1;

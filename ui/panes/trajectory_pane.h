@@ -49,12 +49,6 @@ class TrajectoryPane final : public ImGuiWidget {
   void draw() override;
 
  private:
-  /// One of the two curves over t.
-  struct Curve {
-    QString name, title;
-    const std::vector<float>* values = nullptr;
-    QColor color;
-  };
   void absorb(base::TrajectoryReady entry);
   std::vector<int> indicesOf(int label) const;
   int newestOf(int label) const;
@@ -71,8 +65,6 @@ class TrajectoryPane final : public ImGuiWidget {
   void drawFilm(const QRectF& area);
   void drawKnotFrame(int knot, const QRectF& target, const QRectF& clip);
   void drawFrame(const QRectF& area);
-  void drawPath(const QRectF& area);
-  void drawCurve(const QRectF& area, const Curve& curve);
   QString knotText(int knot) const;
 
   std::unique_ptr<ImageStore> store_;

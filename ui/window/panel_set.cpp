@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/window/panel_set.h"
 
+#include <QDesktopServices>
 #include <QSplitter>
+#include <QUrl>
 
 #include "ui/config/config_panel.h"
 #include "ui/models/system_monitor.h"
+#include "ui/panels/alarms_panel.h"
 #include "ui/panels/bias_variance_panel.h"
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_panel.h"
@@ -12,6 +15,7 @@
 #include "ui/panels/curves_panel.h"
 #include "ui/panels/data_panel.h"
 #include "ui/panels/evaluation_panel.h"
+#include "ui/panels/finite_difference_panel.h"
 #include "ui/panels/gradients_panel.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
@@ -19,6 +23,7 @@
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/panels/system_panel.h"
+#include "ui/panels/time_figures_panel.h"
 #include "ui/panes/cmt_matrix_pane.h"
 #include "ui/panes/sample_grid_pane.h"
 #include "ui/panes/trajectory_pane.h"
@@ -45,6 +50,9 @@ PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& ca
       class_map(new ClassMapPanel(theme)),
       evaluation(new EvaluationPanel(theme)),
       data(new DataPanel(theme)),
+      alarms(new AlarmsPanel(theme)),
+      finite_difference(new FiniteDifferencePanel(theme, controller)),
+      time_figures(new TimeFiguresPanel(theme)),
       timeline_(timeline),
       layout_(layout) {
   dock();
@@ -88,6 +96,12 @@ void PanelSet::dock() {
       tr("Scores of the run and of others beside it, each with a card that says how it was made"));
   add("data", tr("Data"), data,
       tr("Classes and images of the data set, what the decoder makes of them, latent statistics"));
+  add("alarms", tr("Alarms"), alarms,
+      tr("What left its normal range, what was done about it, and what a replay of the step found"));
+  add("finite_difference", tr("Finite difference"), finite_difference,
+      tr("How good du/dt is at the step delta_t in use, and which step would be better"));
+  add("time_figures", tr("Figures by time"), time_figures,
+      tr("Loss, target, du/dt and teacher by the time t and by the length t - r of the interval"));
 }
 
 void PanelSet::connectPanels() {
@@ -111,8 +125,13 @@ void PanelSet::connectPanels() {
   connect(&timeline_, &StepTimeline::cursorMoved, config, &ConfigPanel::showStep);
   connect(gradients, &GradientsPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
   connect(&timeline_, &StepTimeline::cursorMoved, gradients, &GradientsPanel::showStep);
-  connect(bias_variance, &BiasVariancePanel::stepPicked, &timeline_, &StepTimeline::setCursor);
-  connect(&timeline_, &StepTimeline::cursorMoved, bias_variance, &BiasVariancePanel::showStep);
+  for (StepPanel* panel : {static_cast<StepPanel*>(alarms), static_cast<StepPanel*>(bias_variance),
+                           static_cast<StepPanel*>(finite_difference), static_cast<StepPanel*>(time_figures)}) {
+    connect(panel, &StepPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
+    connect(&timeline_, &StepTimeline::cursorMoved, panel, &StepPanel::showStep);
+  }
+  connect(alarms, &AlarmsPanel::openRequested, this,
+          [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
   connect(class_map, &ClassMapPanel::classChosen, this, [this](int label) {
     layout_.bringUp(QStringLiteral("class_grids"));
     class_grids->showClass(label);
@@ -158,6 +177,9 @@ void PanelSet::setSource(RunSource* source) {
   class_map->setSource(source);
   evaluation->setSource(source);
   data->setSource(source);
+  alarms->setSource(source);
+  finite_difference->setSource(source);
+  time_figures->setSource(source);
 }
 
 }  // namespace meanflow::ui

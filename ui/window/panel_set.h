@@ -15,12 +15,14 @@ class TrainingHost;
 
 namespace meanflow::ui {
 
+class AlarmsPanel;
 class BiasVariancePanel;
 class CheckpointsPanel;
 class ClassGridPanel;
 class ClassMapPanel;
 class ConfigPanel;
 class CurvesPanel;
+class FiniteDifferencePanel;
 class GradientsPanel;
 class DataPanel;
 class EvaluationPanel;
@@ -35,6 +37,7 @@ class RunsPanel;
 class StepTimeline;
 class SystemPanel;
 class Theme;
+class TimeFiguresPanel;
 class ViewerPanes;
 class WorkspaceLayout;
 
@@ -65,6 +68,9 @@ class PanelSet final : public QObject {
   ClassMapPanel* const class_map;
   EvaluationPanel* const evaluation;
   DataPanel* const data;
+  AlarmsPanel* const alarms;
+  FiniteDifferencePanel* const finite_difference;
+  TimeFiguresPanel* const time_figures;
 
  private:
   void dock();

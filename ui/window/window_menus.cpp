@@ -108,7 +108,7 @@ void WindowMenus::buildView(QMenu* menu, const std::vector<QDockWidget*>& docks)
   auto* group = new QActionGroup(this);
   const std::array<std::pair<QString, QString>, kNumPerspectives> names = {
       {{tr("&Train"), tr("Pipeline, samples, curves and log")},
-       {tr("&Diagnose"), tr("Gradients by block, bias and variance, CMT errors")},
+       {tr("&Diagnose"), tr("Gradients by block, alarms, bias and variance, CMT errors")},
        {tr("&Sample"), tr("Sampling on request beside the saved samples")},
        {tr("&Evaluate"), tr("Runs compared: curves, checkpoints, samples and the map of the classes")}}};
   for (int i = 0; i < kNumPerspectives; ++i) {

@@ -12,7 +12,7 @@
 namespace meanflow::ui {
 namespace {
 
-constexpr int kLayoutVersion = 4;
+constexpr int kLayoutVersion = 5;
 constexpr int kPipelineWidth = 300;
 const QString kPerspectiveKey = QStringLiteral("perspective");
 
@@ -115,8 +115,8 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("samples", "curves", Qt::Horizontal);
       split("curves", "log", Qt::Vertical);
       stack("samples", {"trajectory", "cmt", "class_grids", "config", "checkpoints", "evaluation", "data"});
-      stack("log", {"system"});
-      stack("curves", {"gradients", "bias_variance", "class_map"});
+      stack("log", {"system", "alarms"});
+      stack("curves", {"gradients", "time_figures", "bias_variance", "finite_difference", "class_map"});
       stack("pipeline", {"runs"});
       show({"pipeline", "samples", "curves", "log", "system", "trajectory", "cmt", "runs"});
       widths("samples", "curves", 48);
@@ -127,18 +127,21 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("pipeline", "curves", Qt::Horizontal);
       split("curves", "bias_variance", Qt::Horizontal);
       split("bias_variance", "cmt", Qt::Vertical);
-      stack("curves", {"gradients", "log", "system"});
+      stack("curves", {"gradients", "time_figures", "alarms", "log", "system"});
+      stack("bias_variance", {"finite_difference"});
       stack("cmt",
             {"samples", "trajectory", "class_grids", "class_map", "config", "checkpoints", "evaluation", "data"});
       stack("pipeline", {"runs"});
-      show({"pipeline", "curves", "gradients", "bias_variance", "cmt", "log", "system"});
+      show({"pipeline", "curves", "gradients", "time_figures", "alarms", "bias_variance", "finite_difference", "cmt",
+            "log", "system"});
       widths("curves", "bias_variance", 58);
       break;
     case Perspective::kSample:
       split("pipeline", "class_grids", Qt::Horizontal);
       split("class_grids", "samples", Qt::Horizontal);
-      stack("samples", {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system", "gradients",
-                        "bias_variance", "class_map", "evaluation", "data"});
+      stack("samples",
+            {"trajectory", "cmt", "curves", "log", "config", "checkpoints", "system", "gradients", "bias_variance",
+             "class_map", "evaluation", "data", "alarms", "finite_difference", "time_figures"});
       stack("pipeline", {"runs"});
       show({"pipeline", "class_grids", "samples", "trajectory", "checkpoints", "runs"});
       widths("class_grids", "samples", 66);
@@ -148,7 +151,8 @@ void WorkspaceLayout::layOut(Perspective perspective) {
       split("evaluation", "samples", Qt::Horizontal);
       stack("samples", {"class_grids", "class_map", "data", "trajectory", "cmt"});
       split("evaluation", "checkpoints", Qt::Vertical);
-      stack("evaluation", {"curves", "log", "config", "system", "gradients", "bias_variance"});
+      stack("evaluation", {"curves", "log", "config", "system", "gradients", "bias_variance", "alarms",
+                           "finite_difference", "time_figures"});
       stack("runs", {"pipeline"});
       show({"runs", "evaluation", "curves", "checkpoints", "samples", "data", "class_grids", "class_map", "pipeline"});
       workspace_->resizeDocks(
@@ -158,8 +162,8 @@ void WorkspaceLayout::layOut(Perspective perspective) {
                               {height * 70 / 100, height * 30 / 100}, Qt::Vertical);
       break;
   }
-  for (const char* front :
-       {"samples", "pipeline", "runs", "curves", "class_grids", "log", "gradients", "class_map", "evaluation"}) {
+  for (const char* front : {"samples", "pipeline", "runs", "curves", "class_grids", "log", "gradients", "bias_variance",
+                            "class_map", "evaluation"}) {
     const bool leads =
         perspective == Perspective::kEvaluate ? qstrcmp(front, "pipeline") != 0 : qstrcmp(front, "runs") != 0;
     auto* dock = find(QLatin1String(front));

@@ -146,20 +146,36 @@ std::vector<SeriesBucket> MetricSeries::view(double x_low, double x_high, std::s
   return buckets;
 }
 
-void SmoothedSeries::update(const MetricSeries& source) {
+std::size_t SmoothedSeries::numLeft(const MetricSeries& source) const {
+  return generation_ == source.generation() ? source.size() - x_.size() : source.size();
+}
+
+std::size_t SmoothedSeries::update(const MetricSeries& source, std::size_t max_points) {
   if (generation_ != source.generation()) {
     generation_ = source.generation();
-    num_taken_ = 0, mean_ = 0, weight_power_ = 1;
-    smoothed_ = {};
+    mean_ = 0, weight_power_ = 1;
+    x_.clear(), y_.clear();
   }
-  for (; num_taken_ < source.size(); ++num_taken_) {
-    if (const auto count = source.numFinite(num_taken_); count > 0) {
+  const auto begin = x_.size();
+  const auto num_new = std::min(source.size() - begin, max_points);
+  // Room for all of a long series at once: to grow step by step would copy it time and again.
+  if (x_.empty()) x_.reserve(source.size()), y_.reserve(source.size());
+  for (auto i = begin; i < begin + num_new; ++i) {
+    if (const auto count = source.numFinite(i); count > 0) {
       const double weight = count == 1 ? weight_ : std::pow(weight_, static_cast<double>(count));
       weight_power_ *= weight;
-      mean_ += (1 - weight) / (1 - weight_power_) * (source.mean(num_taken_) - mean_);
+      mean_ += (1 - weight) / (1 - weight_power_) * (source.mean(i) - mean_);
     }
-    smoothed_.append(source.x(num_taken_), weight_power_ < 1 ? mean_ : std::nan(""));
+    x_.push_back(source.x(i));
+    y_.push_back(weight_power_ < 1 ? mean_ : std::nan(""));
   }
+  return num_new;
+}
+
+double SmoothedSeries::at(double x) const {
+  if (x_.empty()) return std::nan("");
+  const auto after = std::lower_bound(x_.begin(), x_.end(), x);
+  return y_[std::min(static_cast<std::size_t>(after - x_.begin()), x_.size() - 1)];
 }
 
 }  // namespace meanflow::base

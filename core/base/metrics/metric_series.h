@@ -74,23 +74,32 @@ class MetricSeries {
 /// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend
 /// on what is visible. Debiased: m += (1 - w) / (1 - w^n) (y - m), which equals s / (1 - w^n) with s = w s + (1 - w) y
 /// and leaves constants exactly as they are. NaN and infinite values are skipped (the average stands still there). A
-/// segment of n points counts as n times its mean, which is exact where its points are equal.
+/// segment of n points counts as n times its mean, which is exact where its points are equal. Keeps its own places, so
+/// that it can be read when the series has points anew, or other ones.
 class SmoothedSeries {
  public:
   /// `weight` w in [0, 1): the share of the old average; 0 = no smoothing.
   explicit SmoothedSeries(double weight) : weight_(weight) {}
   double weight() const { return weight_; }
-  /// Takes in what is new in `source`; always the same one.
-  void update(const MetricSeries& source);
-  const MetricSeries& series() const { return smoothed_; }
+  /// Takes in up to `max_points` of what is new in `source`, always the same one, and returns how many; starts again
+  /// where points were dropped.
+  std::size_t update(const MetricSeries& source, std::size_t max_points = static_cast<std::size_t>(-1));
+  /// Points of `source` that have not been taken in.
+  std::size_t numLeft(const MetricSeries& source) const;
+
+  std::size_t size() const { return x_.size(); }
+  bool empty() const { return x_.empty(); }
+  double x(std::size_t i) const { return x_[i]; }
+  double y(std::size_t i) const { return y_[i]; }
+  /// The value of the first point at or after `x`, or of the last one; NaN without any.
+  double at(double x) const;
 
  private:
   double weight_;
   double mean_ = 0;
   double weight_power_ = 1;  ///< w^n
   std::uint64_t generation_ = 0;
-  std::size_t num_taken_ = 0;
-  MetricSeries smoothed_;
+  std::vector<double> x_, y_;
 };
 
 }  // namespace meanflow::base

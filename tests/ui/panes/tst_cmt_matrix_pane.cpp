@@ -61,6 +61,40 @@ class TestCmtMatrixPane : public QObject {
     QVERIFY(isNear(colorAt(frame, pane, legend.center()), scale.at(0.5), 16));
   }
 
+  void matricesOfDifferentReferencesAreKeptApart() {
+    CmtMatrixPane pane;
+    const auto against = [](const char* reference, std::int64_t step, float factor) {
+      auto entry = decades(step);
+      entry.reference = reference;
+      for (float& error : entry.errors) error *= factor;
+      return entry;
+    };
+    pane.addEntry(against("fine", 10, 100));
+    QCOMPARE(pane.reference(), std::string("fine"));  // all there is
+    pane.addEntry(against("path", 20, 1));
+    QCOMPARE(pane.reference(), std::string("path"));
+    pane.addEntry(against("fine", 30, 100));
+    pane.addEntry(against("path", 40, 1));
+    QCOMPARE(pane.references(), (std::vector<std::string>{"path", "fine"}));
+    QCOMPARE(pane.shown()->step, std::int64_t{40});
+    showPane(pane, {900, 400});
+    pane.grabFrame();
+    QVERIFY(!pane.itemRect(item("reference")).isEmpty());
+    QTest::keyClick(&pane, Qt::Key_Left);  // past the other reference's matrix
+    QCOMPARE(pane.shown()->step, std::int64_t{20});
+    // Its colours range over the matrices of its own reference: the highest error has the highest colour.
+    const ColorScale scale;
+    QVERIFY(isNear(colorAt(pane.grabFrame(), pane, cellCentre(pane, 4, 0, 1)), scale.at(1), 4));
+    pane.setReference("fine");
+    QCOMPARE(pane.shown()->step, std::int64_t{10});  // the nearest at or before
+    QVERIFY(isNear(colorAt(pane.grabFrame(), pane, cellCentre(pane, 4, 0, 1)), scale.at(1), 4));
+    QTest::keyClick(&pane, Qt::Key_A);
+    QCOMPARE(pane.reference(), std::string("path"));
+    pane.setEntries({against("path", 20, 1)});
+    pane.grabFrame();
+    QVERIFY(pane.itemRect(item("reference")).isEmpty());
+  }
+
   void infiniteErrorsStandOut() {
     CmtMatrixPane pane;
     auto entry = decades();

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "ui/panels/step_panel.h"
+
+class QLabel;
+class QPushButton;
+
+namespace meanflow::ui {
+
+class DerivativeChart;
+class RunController;
+
+/// How good the finite difference of du/dt is at the step delta_t in use, against the exact derivative: its error over
+/// the step, a verdict in words, and a button that gives a live run the better step.
+class FiniteDifferencePanel final : public StepPanel {
+  Q_OBJECT
+ public:
+  FiniteDifferencePanel(const Theme& theme, RunController& controller, QWidget* parent = nullptr);
+
+  DerivativeChart& chart() { return *chart_; }
+  QPushButton& useButton() { return *use_; }
+  QString words() const;
+  QString obstacle() const;  ///< Why the suggestion cannot be taken; empty when it can.
+  bool showsReport() const { return showsContent(); }
+
+ protected:
+  void refresh() override;
+
+ private:
+  const base::DerivativeHealthReady* shown() const;
+  void refreshUse();
+  void applyTheme();
+
+  const Theme& theme_;
+  RunController& controller_;
+  QLabel* words_;
+  QLabel* legend_;
+  DerivativeChart* chart_;
+  QPushButton* use_;
+  QLabel* why_not_;
+};
+
+}  // namespace meanflow::ui
