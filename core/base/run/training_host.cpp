@@ -36,4 +36,8 @@ Result<void> TrainingHost::startPreflight(const PreflightRequest&, std::function
   return Error{kCannot};
 }
 
+Result<void> TrainingHost::startReplay(const BranchPoint&, std::function<void(const ReplayOutcome&)>) {
+  return Error{kCannot};
+}
+
 }  // namespace meanflow::base

@@ -9,6 +9,7 @@
 
 #include "core/base/config/sampling_config.h"
 #include "core/base/events/command.h"
+#include "core/base/events/diagnostic_event.h"
 #include "core/base/events/event_sink.h"
 #include "core/base/result.h"
 #include "core/base/run/checkpoint_export.h"
@@ -81,6 +82,12 @@ struct PreflightNews {
   std::shared_ptr<const PreflightReport> report;  ///< Null before the end.
 };
 
+/// What a second look at a step found; `error` in its place when there was none.
+struct ReplayOutcome {
+  DiagnosisReady found;
+  std::string error;
+};
+
 /// What the window asks of the training library. The studio opens the library after its first frame, so this interface
 /// lives here and knows no tensor. All functions return at once; answers come through the sink and the callback, both
 /// called on worker threads.
@@ -104,6 +111,9 @@ class TrainingHost {
   /// the report; the error says why nothing was begun.
   virtual Result<void> startPreflight(const PreflightRequest& request,
                                       std::function<void(const PreflightNews&)> deliver);
+  /// Trains again to step `at.step` of a stage from the checkpoint before it, aside, and looks into that step. One at a
+  /// time, and not beside a run.
+  virtual Result<void> startReplay(const BranchPoint& at, std::function<void(const ReplayOutcome&)> deliver);
   virtual void cancelPreflight() {}  ///< The report still comes, with what was measured.
   /// Writes a checkpoint for other programs, on a thread of its own; one at a time. A host that cannot says so.
   virtual void exportCheckpoint(const ExportOrder&, std::function<void(const ExportOutcome&)> done) {
