@@ -13,6 +13,7 @@
 #include "core/base/run/run_state.h"
 #include "core/cost/cost_report.h"
 #include "core/device/device.h"
+#include "training/diagnostics/replay.h"
 #include "training/exchange/export_checkpoint.h"
 #include "training/exchange/inspect_weights.h"
 #include "training/run/data_browser.h"
@@ -66,6 +67,7 @@ class Host final : public base::TrainingHost {
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
     if (!base::isEnded(state())) return base::Error{"a run is still going; stop it before another is started"};
     if (is_flying_) return base::Error{"a pre-flight is going on; wait for its page or cancel it, then start"};
+    if (is_replaying_) return base::Error{"a step is being replayed; wait for its report, then start"};
     joinRun();
     auto prepared = training::TrainingRun::prepare(request, {std::move(sink)});
     if (!prepared) return prepared.error();
@@ -138,6 +140,24 @@ class Host final : public base::TrainingHost {
     });
     return {};
   }
+  base::Result<void> startReplay(const base::BranchPoint& at,
+                                 std::function<void(const base::ReplayOutcome&)> deliver) override {
+    if (!base::isEnded(state()))
+      return base::Error{
+          "a run is being trained in this window, and a replay beside it would slow it down; stop it first"};
+    if (is_replaying_.exchange(true)) return base::Error{"a step is being replayed already; wait for its report"};
+    replay_ = std::jthread([this, at, deliver = std::move(deliver)](const std::stop_token& stop) {
+      base::ReplayOutcome outcome;
+      if (auto found = training::replayStep(at, stop))
+        outcome.found = std::move(*found);
+      else
+        outcome.error = found.error().message;
+      is_replaying_ = false;
+      deliver(outcome);
+    });
+    return {};
+  }
+
   void cancelPreflight() override { preflight_.request_stop(); }
 
   void requestSamples(const base::SampleRequest& request,
@@ -240,6 +260,8 @@ class Host final : public base::TrainingHost {
   Errands errands_;
   std::atomic<bool> is_flying_ = false;
   std::jthread preflight_;
+  std::atomic<bool> is_replaying_ = false;
+  std::jthread replay_;
 };
 
 }  // namespace

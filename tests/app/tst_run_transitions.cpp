@@ -239,7 +239,7 @@ class TestRunTransitions : public QObject {
   fs::path folder(const std::string& name) const { return fs::path(temporary_.path().toStdString()) / name; }
 
   base::RunRequest newRun(const std::string& name) const {
-    return {folder(name).string(), preset_, {"stages=[encoder, decoder]"}, false};
+    return {folder(name).string(), preset_, {"stages=[encoder, decoder]"}, false, {}};
   }
 
   std::string state() const { return std::string(base::toString(host_->state())); }
@@ -258,7 +258,7 @@ class TestRunTransitions : public QObject {
     if (!holds(damage.empty(), damage)) return false;
     if (!holds(temporariesIn(folder(name)).empty(), "something half-written was left")) return false;
     const auto witness = std::make_shared<Witness>();
-    const auto begun = host_->start({folder(name).string(), {}, {}, false}, witness);
+    const auto begun = host_->start({folder(name).string(), {}, {}, false, {}}, witness);
     if (!holds(begun.ok(), begun.ok() ? "" : begun.error().message)) return false;
     if (!holds(waitForTheEnd() && host_->state() == base::RunState::kFinished, "it did not finish")) return false;
     for (const char* stage : {"encoder", "decoder"}) {

@@ -118,7 +118,7 @@ class TestTrainingHost : public QObject {
     begun.get_future().wait();
     const auto second = host_->startPreflight({yaml_, {}}, [](const base::PreflightNews&) {});
     const auto run =
-        host_->start({folder_.filePath("early").toStdString(), preset_, {}, false}, std::make_shared<Ignore>());
+        host_->start({folder_.filePath("early").toStdString(), preset_, {}, false, {}}, std::make_shared<Ignore>());
     asked.set_value();
     QVERIFY(!second.ok() && second.error().message.find("a pre-flight is going on already") != std::string::npos);
     QVERIFY(!run.ok() && run.error().message.find("wait for its page or cancel it") != std::string::npos);

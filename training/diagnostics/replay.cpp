@@ -77,7 +77,7 @@ double largestDifference(const std::map<std::int64_t, double>& recorded,
 
 }  // namespace
 
-base::Result<base::DiagnosisReady> replayStep(const base::BranchPoint& at) {
+base::Result<base::DiagnosisReady> replayStep(const base::BranchPoint& at, const std::stop_token& stop) {
   if (at.step < 1)
     return base::Error{"steps are counted from 1: there is no step " + std::to_string(at.step) + " to replay",
                        base::ErrorKind::kUsage};
@@ -97,6 +97,7 @@ base::Result<base::DiagnosisReady> replayStep(const base::BranchPoint& at) {
                        at.stage + ".training.log_every=1"};
   auto prepared = TrainingRun::prepare(request, {replayed});
   if (!prepared) return prepared.error();
+  const std::stop_callback discard(stop, [&] { (*prepared)->send(base::Discard{}); });
   const auto ended = (*prepared)->replay();
   if (!ended) return ended.error();
   if (!replayed->diagnosis) return base::Error{"the replay ended without a finding"};

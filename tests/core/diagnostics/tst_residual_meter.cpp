@@ -142,10 +142,12 @@ class TestResidualMeter : public QObject {
     const GaussianFlow flow{.mean = torch::full({1, 2, 3, 3}, 0.7, torch::kFloat64), .std = kStd};
     const auto t = torch::linspace(0.05, 1, kNum, torch::kFloat64), r = 0.4 * t;
     const auto probe = probeOf(flow.mean + kStd * residualNormals(6, kNum), residualNormals(7, kNum), t, r);
-    const FlowMap student = [&](const auto& z, const auto& r, const auto& t, const auto&) {
-      return flow.averageVelocity(z, r, t) + kBias;
+    const FlowMap student = [&](const auto& z, const auto& from, const auto& to, const auto&) {
+      return flow.averageVelocity(z, from, to) + kBias;
     };
-    const VelocityField teacher = [&](const auto& z, const auto& t, const auto&) { return flow.velocity(z, t) + kOff; };
+    const VelocityField teacher = [&](const auto& z, const auto& at, const auto&) {
+      return flow.velocity(z, at) + kOff;
+    };
     const auto sigma = flow.sigma(t), slope = ((t + r) - kStd * kStd * (2 - t - r)) / (sigma * (sigma + flow.sigma(r)));
     const auto a = (t - r) * slope - 1;
     const auto variance = 1 + kStd * kStd - ((t - (1 - t) * kStd * kStd) / sigma).square();
