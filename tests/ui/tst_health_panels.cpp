@@ -8,6 +8,7 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QToolTip>
 #include <QTreeWidget>
 #include <cmath>
 
@@ -21,6 +22,7 @@
 #include "ui/panels/alarms_panel.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/custom_plot.h"
 #include "ui/panels/derivative_chart.h"
 #include "ui/panels/finite_difference_panel.h"
 #include "ui/panels/time_figure_charts.h"
@@ -139,8 +141,8 @@ class TestHealthPanels : public QObject {
       return -1;
     };
     QCOMPARE(levelOf("MeanFlow, step 60: The gradient norm is 12 times"), static_cast<int>(LogLevel::kWarning));
-    QCOMPARE(levelOf("MeanFlow, step 120 skipped: The loss is not finite"), static_cast<int>(LogLevel::kError));
-    QCOMPARE(levelOf("MeanFlow, step 180 made the run stop"), static_cast<int>(LogLevel::kError));
+    QCOMPARE(levelOf("Step skipped. MeanFlow, step 120: The loss is not finite"), static_cast<int>(LogLevel::kError));
+    QCOMPARE(levelOf("Run stopped. At step 180 of mean_flow the gradient norm"), static_cast<int>(LogLevel::kError));
     QCOMPARE(levelOf("Diagnosis of MeanFlow, step 120"), static_cast<int>(LogLevel::kWarning));
     std::vector<Milestone::Kind> kinds;
     for (const auto& mark : source.summary().milestones)
@@ -159,8 +161,15 @@ class TestHealthPanels : public QObject {
     };
     QTRY_VERIFY(skipped());
     QCOMPARE(skipped()->x, 120.0);
-    QVERIFY(skipped()->tip.contains(QStringLiteral("skipped: The loss is not finite")));
+    QVERIFY(skipped()->tip.contains(QStringLiteral("The loss is not finite")));
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("curves_alarms")));
+    // The pointer over the mark says what it is.
+    const auto* rect = panel.plot()->axisRect(0);
+    const int x = static_cast<int>(rect->axis(QCPAxis::atBottom)->coordToPixel(120));
+    QTest::mouseMove(panel.plot(), QPoint(x + 1, rect->bottom() - 5));
+    QTRY_VERIFY2(QToolTip::text().contains(QStringLiteral("The loss is not finite")), qPrintable(QToolTip::text()));
+    QTest::mouseMove(panel.plot(), QPoint(x - 40, rect->bottom() - 5));
+    QTRY_VERIFY(QToolTip::text().isEmpty());
 
     // A roll-back takes back what lay beyond, but not what it was for.
     base::AlarmRaised roll{.stage = "mean_flow", .step = 150, .kind = "explosion", .figure = "loss"};
