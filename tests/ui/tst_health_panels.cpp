@@ -112,6 +112,12 @@ class TestHealthPanels : public QObject {
     QCOMPARE(panel.list().indexOfTopLevelItem(panel.list().currentItem()), 2);
     QCOMPARE(picked.size(), 1);
     QVERIFY(!open->isVisible());
+    // Another run with as many alarms: none of the first one's are left.
+    RunSource other(QStringLiteral("/nowhere"));
+    auto others = testing::madeUpAlarms("cmt");
+    other.feed(others);
+    panel.setSource(&other);
+    QCOMPARE(rowTexts(panel.list(), 0)[1], QStringLiteral("CMT"));
     panel.setSource(nullptr);
     QCOMPARE(panel.numRows(), 0);
   }
@@ -256,14 +262,20 @@ class TestHealthPanels : public QObject {
     QCOMPARE(change->key, std::string("mean_flow.delta_t"));
     QCOMPARE(change->value, std::string("0.0316228"));
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("finite_difference")));
+    // The run answers: the step is in use, measured or not.
+    source.sink()->publish(
+        {1'500'000, 1.775e9, base::SettingChanged{"mean_flow", 160, "mean_flow.delta_t", "0.001", "0.0316228"}});
+    QTRY_VERIFY(!panel.useButton().isEnabled());
+    QVERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: it is in use.")));
     // The cursor shows an earlier measurement.
     panel.showStep(QStringLiteral("mean_flow"), 120, false);
     QCOMPARE(chart.markedInUse(), 0.1);
     QVERIFY(panel.words().contains(QStringLiteral("truncation")));
     // Nothing to send once the run has ended.
     source.sink()->publish({2'000'000, 1.78e9, base::StateChanged{base::RunState::kStopped}});
-    QTRY_VERIFY(!panel.useButton().isEnabled());
-    QVERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: the run on show is not being trained.")));
+    source.feed(
+        std::vector<base::EventRecord>{{2'000'001, 1.78e9, testing::madeUpDerivative("mean_flow", 170, 0.001)}});
+    QTRY_VERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: the run on show is not being trained.")));
     panel.setSource(nullptr);
     controller.setHost(nullptr);
   }
