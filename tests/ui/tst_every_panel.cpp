@@ -216,6 +216,14 @@ class TestEveryPanel : public QObject {
     for (auto& record : testing::madeUpResiduals("mean_flow", 300, 10, 1)) records.push_back(std::move(record));
     for (auto& record : testing::madeUpTimeFigures("mean_flow", 300, 10)) records.push_back(std::move(record));
     for (auto& record : testing::madeUpAlarms("mean_flow")) records.push_back(std::move(record));
+    std::vector<base::EventRecord> fine;
+    for (const auto& record : records) {
+      if (const auto* matrix = std::get_if<base::CmtMatrixReady>(&record.event)) {
+        fine.push_back({0, 1.76e9, *matrix});
+        std::get<base::CmtMatrixReady>(fine.back().event).reference = "fine";
+      }
+    }
+    for (auto& record : fine) records.push_back(std::move(record));
     records.push_back({0, 1.76e9, testing::madeUpDerivative("mean_flow", 100, 0.005)});
     for (std::size_t i = 0; i < records.size(); ++i) records[i].sequence = static_cast<std::int64_t>(i);
     testing::writeRunFolder(folder, records);

@@ -8,6 +8,7 @@
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QToolTip>
 #include <QTreeWidget>
 #include <cmath>
 
@@ -21,6 +22,7 @@
 #include "ui/panels/alarms_panel.h"
 #include "ui/panels/curve_charts.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/custom_plot.h"
 #include "ui/panels/derivative_chart.h"
 #include "ui/panels/finite_difference_panel.h"
 #include "ui/panels/time_figure_charts.h"
@@ -110,6 +112,12 @@ class TestHealthPanels : public QObject {
     QCOMPARE(panel.list().indexOfTopLevelItem(panel.list().currentItem()), 2);
     QCOMPARE(picked.size(), 1);
     QVERIFY(!open->isVisible());
+    // Another run with as many alarms: none of the first one's are left.
+    RunSource other(QStringLiteral("/nowhere"));
+    auto others = testing::madeUpAlarms("cmt");
+    other.feed(others);
+    panel.setSource(&other);
+    QCOMPARE(rowTexts(panel.list(), 0)[1], QStringLiteral("CMT"));
     panel.setSource(nullptr);
     QCOMPARE(panel.numRows(), 0);
   }
@@ -139,8 +147,8 @@ class TestHealthPanels : public QObject {
       return -1;
     };
     QCOMPARE(levelOf("MeanFlow, step 60: The gradient norm is 12 times"), static_cast<int>(LogLevel::kWarning));
-    QCOMPARE(levelOf("MeanFlow, step 120 skipped: The loss is not finite"), static_cast<int>(LogLevel::kError));
-    QCOMPARE(levelOf("MeanFlow, step 180 made the run stop"), static_cast<int>(LogLevel::kError));
+    QCOMPARE(levelOf("Step skipped. MeanFlow, step 120: The loss is not finite"), static_cast<int>(LogLevel::kError));
+    QCOMPARE(levelOf("Run stopped. At step 180 of mean_flow the gradient norm"), static_cast<int>(LogLevel::kError));
     QCOMPARE(levelOf("Diagnosis of MeanFlow, step 120"), static_cast<int>(LogLevel::kWarning));
     std::vector<Milestone::Kind> kinds;
     for (const auto& mark : source.summary().milestones)
@@ -159,8 +167,15 @@ class TestHealthPanels : public QObject {
     };
     QTRY_VERIFY(skipped());
     QCOMPARE(skipped()->x, 120.0);
-    QVERIFY(skipped()->tip.contains(QStringLiteral("skipped: The loss is not finite")));
+    QVERIFY(skipped()->tip.contains(QStringLiteral("The loss is not finite")));
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("curves_alarms")));
+    // The pointer over the mark says what it is.
+    const auto* rect = panel.plot()->axisRect(0);
+    const int x = static_cast<int>(rect->axis(QCPAxis::atBottom)->coordToPixel(120));
+    QTest::mouseMove(panel.plot(), QPoint(x + 1, rect->bottom() - 5));
+    QTRY_VERIFY2(QToolTip::text().contains(QStringLiteral("The loss is not finite")), qPrintable(QToolTip::text()));
+    QTest::mouseMove(panel.plot(), QPoint(x - 40, rect->bottom() - 5));
+    QTRY_VERIFY(QToolTip::text().isEmpty());
 
     // A roll-back takes back what lay beyond, but not what it was for.
     base::AlarmRaised roll{.stage = "mean_flow", .step = 150, .kind = "explosion", .figure = "loss"};
@@ -247,14 +262,20 @@ class TestHealthPanels : public QObject {
     QCOMPARE(change->key, std::string("mean_flow.delta_t"));
     QCOMPARE(change->value, std::string("0.0316228"));
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("finite_difference")));
+    // The run answers: the step is in use, measured or not.
+    source.sink()->publish(
+        {1'500'000, 1.775e9, base::SettingChanged{"mean_flow", 160, "mean_flow.delta_t", "0.001", "0.0316228"}});
+    QTRY_VERIFY(!panel.useButton().isEnabled());
+    QVERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: it is in use.")));
     // The cursor shows an earlier measurement.
     panel.showStep(QStringLiteral("mean_flow"), 120, false);
     QCOMPARE(chart.markedInUse(), 0.1);
     QVERIFY(panel.words().contains(QStringLiteral("truncation")));
     // Nothing to send once the run has ended.
     source.sink()->publish({2'000'000, 1.78e9, base::StateChanged{base::RunState::kStopped}});
-    QTRY_VERIFY(!panel.useButton().isEnabled());
-    QVERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: the run on show is not being trained.")));
+    source.feed(
+        std::vector<base::EventRecord>{{2'000'001, 1.78e9, testing::madeUpDerivative("mean_flow", 170, 0.001)}});
+    QTRY_VERIFY(visibleTexts(panel).contains(QStringLiteral("Not now: the run on show is not being trained.")));
     panel.setSource(nullptr);
     controller.setHost(nullptr);
   }

@@ -236,7 +236,9 @@ class TestMainWindow : public QObject {
     QTest::qWait(50);
     QVERIFY(window.source() == nullptr);
     QCOMPARE(window.queue().runs().back().state, QueuedRun::State::kWaiting);
-    host->tell({{}, std::make_shared<base::PreflightReport>()});
+    base::PreflightNews done;
+    done.report = std::make_shared<base::PreflightReport>();
+    host->tell(done);
     QTRY_VERIFY(window.source() && window.source()->folder().endsWith(QStringLiteral("waits")));
     QTRY_VERIFY(window.controller().actions().can_stop);
     window.queue().setGoing(false);

@@ -19,7 +19,7 @@ class TestPlotLook : public QObject {
     QTest::addColumn<double>("upper");
     QTest::addColumn<QString>("labels");
     QTest::newRow("decades") << 0.5 << 200.0 << QStringLiteral("1 10 100");
-    QTest::newRow("many decades") << 2e-9 << 2.0 << QStringLiteral("1e-06 0.001 1");
+    QTest::newRow("many decades") << 2e-9 << 2.0 << QStringLiteral("1e-08 1e-06 0.0001 0.01 1");
     QTest::newRow("one power") << 0.3 << 4.0 << QStringLiteral("0.5 1 2");
     QTest::newRow("within a decade") << 0.0015 << 0.008 << QStringLiteral("0.002 0.005");
     QTest::newRow("between 2 and 5") << 2.1 << 4.9 << QStringLiteral("3 4");

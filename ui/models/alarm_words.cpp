@@ -53,6 +53,8 @@ QString alarmActionText(const std::string& action) {
 }
 
 QString alarmValueText(const base::AlarmRaised& alarm) {
+  if (alarm.kind == "derivative" && std::isfinite(alarm.typical))
+    return alarmText("%1, best %2").arg(formatNumber(alarm.value), formatNumber(alarm.typical));
   QStringList parts = {std::isfinite(alarm.value) ? formatNumber(alarm.value) : alarmText("not finite")};
   if (std::isfinite(alarm.typical)) parts << alarmText("typically %1").arg(formatNumber(alarm.typical));
   if (std::isfinite(alarm.threshold)) parts << alarmText("bound %1").arg(formatNumber(alarm.threshold));
@@ -60,15 +62,18 @@ QString alarmValueText(const base::AlarmRaised& alarm) {
 }
 
 QString alarmLine(const base::AlarmRaised& alarm) {
-  const QString what = alarm.text.empty() ? alarmText("%1: %2 %3")
-                                                .arg(alarmKindText(alarm.kind), alarmFigureText(alarm.figure).toLower(),
-                                                     alarmValueText(alarm))
-                                          : QString::fromStdString(alarm.text);
-  const QString where = whereText(alarm.stage, alarm.step);
-  if (alarm.action == "skip") return alarmText("%1 skipped: %2").arg(where, what);
-  if (alarm.action == "roll_back") return alarmText("%1 made the run roll back: %2").arg(where, what);
-  if (alarm.action == "stop") return alarmText("%1 made the run stop: %2").arg(where, what);
-  return alarmText("%1: %2").arg(where, what);
+  const QString text = QString::fromStdString(alarm.text);
+  const QString what = text.isEmpty() ? alarmText("%1: %2 %3")
+                                            .arg(alarmKindText(alarm.kind), alarmFigureText(alarm.figure).toLower(),
+                                                 alarmValueText(alarm))
+                                      : text;
+  // Most sentences say the step by themselves.
+  const bool says_where = text.contains(QString::number(alarm.step));
+  const QString line = says_where ? what : alarmText("%1: %2").arg(whereText(alarm.stage, alarm.step), what);
+  if (alarm.action == "skip") return alarmText("Step skipped. %1").arg(line);
+  if (alarm.action == "roll_back") return alarmText("Rolled back. %1").arg(line);
+  if (alarm.action == "stop") return alarmText("Run stopped. %1").arg(line);
+  return line;
 }
 
 QString diagnosisLine(const base::DiagnosisReady& diagnosis) {

@@ -18,7 +18,7 @@ AlarmWeight alarmWeight(const std::string& action);
 QString alarmKindText(const std::string& kind);      ///< "Not finite", "Spike"; unknown ones as they are.
 QString alarmFigureText(const std::string& figure);  ///< "Loss", "Update norm"; likewise.
 QString alarmActionText(const std::string& action);  ///< "step skipped", "run stopped".
-/// "812, typically 0.9, bound 90"; what is not known is left out.
+/// "812, typically 0.9, bound 90"; what is not known is left out. Of a finite difference's step: "0.001, best 0.03".
 QString alarmValueText(const base::AlarmRaised& alarm);
 /// One line for the log: what was done, where, and the alarm's sentence.
 QString alarmLine(const base::AlarmRaised& alarm);

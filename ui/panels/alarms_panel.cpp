@@ -104,7 +104,6 @@ QString AlarmsPanel::details() const { return details_->toPlainText(); }
 void AlarmsPanel::refresh() {
   if (!source()) {
     rows_.clear();
-    shown_revision_.reset();
     const QSignalBlocker blocker(list_);
     list_->clear();
     present(-1);

@@ -29,6 +29,7 @@ class AlarmsPanel final : public StepPanel {
 
  protected:
   void refresh() override;
+  void forget() override { shown_revision_.reset(); }
 
  private:
   static constexpr std::size_t kMost = 2000;  ///< Rows; the oldest are left out, the log has them.

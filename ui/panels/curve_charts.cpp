@@ -94,6 +94,8 @@ CurveCharts::CurveCharts(const Theme& theme, QObject* parent) : QObject(parent),
 void CurveCharts::spaceTicks() {
   bool is_other = false;
   for (auto& chart : charts_) {
+    constexpr double kHalfAMark = 6;  // pixels
+    chart.marks_y->setRange(0, std::min(1.0, kMarksAt * chart.rect->height() / kHalfAMark));
     auto* axis = chart.rect->axis(QCPAxis::atLeft);
     auto* ticker = dynamic_cast<RoomyTicker*>(axis->ticker().data());
     if (!ticker) continue;
@@ -133,9 +135,9 @@ void CurveCharts::addChart(int row, const QString& scalar) {
   chart.rect->setRangeZoom(Qt::Horizontal);
   auto* x = xAxis(chart);
   auto* y = chart.rect->axis(QCPAxis::atLeft);
-  auto* marks_y = chart.rect->addAxis(QCPAxis::atRight);
-  marks_y->setRange(0, 1);
-  marks_y->setVisible(false);
+  chart.marks_y = chart.rect->addAxis(QCPAxis::atRight);
+  chart.marks_y->setRange(0, 1);
+  chart.marks_y->setVisible(false);
   const bool is_lowest = row + 1 == setup_.scalars.size();
   x->setTickLabels(is_lowest);
   if (is_lowest) x->setLabel(setup_.x_label);
@@ -151,7 +153,7 @@ void CurveCharts::addChart(int row, const QString& scalar) {
     curve.line->setName(setup_.lines[i].name);
     chart.curves.push_back(curve);
   }
-  addMarks(chart, x, marks_y);
+  addMarks(chart, x, chart.marks_y);
   chart.spikes = plot_->addGraph(x, y);
   chart.spikes->setLineStyle(QCPGraph::lsNone);
   if (row == 0 && setup_.has_legend) addLegend(chart);
@@ -285,9 +287,8 @@ QString CurveCharts::tipAt(const QPointF& place) const {
   constexpr double kNear = 7;  // pixels
   QStringList tips;
   for (const auto& chart : charts_) {
-    const QRect rect = chart.rect->rect();
-    if (!rect.contains(place.toPoint()) || std::abs(rect.bottom() - kMarksAt * rect.height() - place.y()) > kNear)
-      continue;
+    const bool is_here = chart.rect->rect().contains(place.toPoint());
+    if (!is_here || std::abs(chart.marks_y->coordToPixel(kMarksAt) - place.y()) > kNear) continue;
     for (const auto& mark : marks_)
       if (!mark.tip.isEmpty() && std::abs(xAxis(chart)->coordToPixel(mark.x) - place.x()) <= kNear) tips << mark.tip;
   }

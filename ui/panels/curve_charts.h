@@ -93,6 +93,7 @@ class CurveCharts final : public QObject {
     QCPAxisRect* rect = nullptr;
     QCPItemStraightLine *cursor = nullptr, *hover = nullptr;
     QCPLegend* legend = nullptr;
+    QCPAxis* marks_y = nullptr;
     std::vector<Curve> curves;
     std::vector<QCPGraph*> marks;  ///< One a kind.
     QCPGraph* spikes = nullptr;
@@ -101,7 +102,7 @@ class CurveCharts final : public QObject {
   void addMarks(Chart& chart, QCPAxis* x, QCPAxis* y);
   void addLegend(Chart& chart);
   void applyTheme();
-  void spaceTicks();  ///< As many labels on the y axes as have room.
+  void spaceTicks();  ///< As many labels on the y axes as have room; marks not cut off below.
   void applyScales(Chart& chart);
   void onMouseMove(QMouseEvent* event);
   const Spike* spikeAt(const QPointF& place) const;

@@ -141,7 +141,7 @@ void DerivativeChart::applyTheme() {
   errors_fp64_->setPen(QPen(colors.muted, 1.4, Qt::DashLine));
   errors_fp64_->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssCircle, colors.muted, 4));
   QColor shade = colors.warning;
-  shade.setAlpha(colors.is_dark ? 38 : 28);
+  shade.setAlpha(colors.is_dark ? 26 : 28);
   rounding_->setPen(Qt::NoPen);
   rounding_->setBrush(shade);
   in_use_->setPen(QPen(colors.accent, 1.6));

@@ -65,14 +65,31 @@ const base::DerivativeHealthReady* FiniteDifferencePanel::shown() const {
   return name == stage() ? history.at(name, step()) : &history.reports(name).back();
 }
 
+double FiniteDifferencePanel::deltaInUse(const std::string& stage) const {
+  const auto& newest = source()->derivative().reports(stage).back();
+  double in_use = newest.delta_t;
+  for (const auto& change : source()->metrics().settings()) {
+    const auto& event = change.event;
+    if (event.key == "mean_flow.delta_t" && event.stage == stage && event.step >= newest.step)
+      in_use = QString::fromStdString(event.new_value).toDouble();
+  }
+  return in_use;
+}
+
+void FiniteDifferencePanel::onChanged(StoreKind kind) {
+  StepPanel::onChanged(kind);
+  if (kind != StoreKind::kMetrics || source()->metrics().revisions().settings == seen_settings_) return;
+  seen_settings_ = source()->metrics().revisions().settings;
+  refreshUse();
+}
+
 QString FiniteDifferencePanel::obstacle() const {
   const auto* report = shown();
   if (!report) return tr("nothing has been measured");
   if (!(report->delta_t > 0)) return tr("the objective takes the exact derivative");
   if (!(report->suggested_delta_t > 0)) return tr("the measurement suggests no step");
-  const auto& newest = source()->derivative().reports(report->stage).back();
-  const double in_use = newest.delta_t;
-  if (std::abs(report->suggested_delta_t - in_use) < 1e-5 * in_use) return tr("it is the one in use");
+  const double in_use = deltaInUse(report->stage);
+  if (std::abs(report->suggested_delta_t - in_use) < 1e-5 * in_use) return tr("it is in use");
   if (!controller_.actions().can_stop) return tr("the run on show is not being trained");
   return {};
 }

@@ -25,8 +25,11 @@ class FiniteDifferencePanel final : public StepPanel {
 
  protected:
   void refresh() override;
+  void onChanged(StoreKind kind) override;
 
  private:
+  /// delta_t as it is now: that of the newest report, or of a change of the setting since.
+  double deltaInUse(const std::string& stage) const;
   const base::DerivativeHealthReady* shown() const;
   void refreshUse();
   void applyTheme();
@@ -38,6 +41,7 @@ class FiniteDifferencePanel final : public StepPanel {
   DerivativeChart* chart_;
   QPushButton* use_;
   QLabel* why_not_;
+  std::uint64_t seen_settings_ = 0;
 };
 
 }  // namespace meanflow::ui

@@ -124,6 +124,7 @@ void GradientsPanel::setSource(RunSource* source) {
   spike_finder_ = source_ ? std::make_unique<CurveSpikes>(source_->metrics()) : nullptr;
   spike_slices_.stop();
   clip_slices_.stop();
+  clipping_stage_.clear();
   stage_.clear();
   step_.reset();
   map_->present(nullptr, 0, {});
@@ -248,7 +249,15 @@ void GradientsPanel::refreshClipping() {
     clipping_->setCursor(std::nullopt);
     return;
   }
-  if (!clip_rate_->update(stage_, kPointsAtOnce * 10)) return clip_slices_.start();  // what is drawn stays until then
+  if (!clip_rate_->update(stage_, kPointsAtOnce * 10)) {
+    // What is drawn stays until then, if it is of this stage.
+    if (clipping_stage_ != stage_) {
+      clipping_->present({}, 0, 1);
+      clipping_->setTitle(tr("Counting the clipped steps of %1…").arg(stageTitle(stage_)));
+    }
+    return clip_slices_.start();
+  }
+  clipping_stage_ = stage_;
   double last = 0;
   if (const auto* loss = source_->metrics().series(stage_, "is_clipped"); loss && !loss->empty())
     last = loss->x(loss->size() - 1);

@@ -66,6 +66,7 @@ class GradientsPanel final : public QWidget {
   std::unique_ptr<ClipRate> clip_rate_;
   std::unique_ptr<CurveSpikes> spike_finder_;
   std::string stage_;
+  std::string clipping_stage_;  ///< Whose clipping is drawn.
   std::optional<std::int64_t> step_;
   bool is_stale_ = false;
   QTimer spike_slices_, clip_slices_;

@@ -40,6 +40,9 @@ class RoomyTicker : public QCPAxisTicker {
 /// For a logarithmic axis, with at least two labels wherever its range lies, if there is room: powers of ten where two
 /// of them are visible, otherwise 1, 2 and 5 times them or all digits, and even steps within less than that.
 class DecadesTicker final : public RoomyTicker {
+ public:
+  DecadesTicker() { setShare(0.2); }
+
  protected:
   QVector<double> createTickVector(double /*tickStep*/, const QCPRange& range) override {
     num_between_ = 0;

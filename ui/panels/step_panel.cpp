@@ -40,15 +40,18 @@ void StepPanel::setSource(RunSource* source) {
   source_ = source;
   stage_.clear();
   step_ = 0;
+  forget();
   if (source_) {
-    connect(source_, &RunSource::changed, this, [this](StoreKind kind) {
-      if (kind == kind_) refreshSoon();
-    });
+    connect(source_, &RunSource::changed, this, &StepPanel::onChanged);
     connect(source_, &RunSource::loadingFinished, this, &StepPanel::refreshSoon);
     // What is drawn is read from the source's stores: let go of them before they die.
     connect(source_, &QObject::destroyed, this, [this] { setSource(nullptr); });
   }
   refreshNow();
+}
+
+void StepPanel::onChanged(StoreKind kind) {
+  if (kind == kind_) refreshSoon();
 }
 
 void StepPanel::showStep(const QString& stage, qint64 step, bool /*is_live*/) {

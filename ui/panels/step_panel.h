@@ -35,6 +35,9 @@ class StepPanel : public QWidget {
   QVBoxLayout* makeContent();
   /// Called once there is content: shows it, or the empty state.
   virtual void refresh() = 0;
+  virtual void forget() {}  ///< Another run is shown, or none.
+  /// Of the run's stores; refreshes where it is the panel's own kind.
+  virtual void onChanged(StoreKind kind);
   void showContent();
   void showNothing(const QString& why, const QString& advice);
   bool showsContent() const;
