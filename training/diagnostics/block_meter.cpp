@@ -75,19 +75,22 @@ base::BlockFiguresReady BlockMeter::finish(const std::string& stage, std::int64_
 
 void BlockMeter::findLostMoment(std::int64_t step, const torch::Tensor& first, const torch::Tensor& second) {
   lost_.reset();
+  if (groups_.parameters().empty()) return;
   const auto* m = first.data_ptr<double>();
   const auto* v = second.data_ptr<double>();
   const auto* last = last_second_.defined() ? last_second_.data_ptr<double>() : nullptr;
   // A hundredth for rounding: float32 moments of many steps.
   const double decay = 0.99 * std::pow(optimizer_.options().beta2, static_cast<double>(step - last_step_));
+  // Gradients that are zero but for rounding, such as those of a key's bias, have squares that underflow.
+  const double small_first = 1e-6 * first.max().item<double>(), small_second = 1e-12 * second.max().item<double>();
   for (std::size_t i = 0; i < groups_.parameters().size() && !lost_; ++i) {
     const auto& name = groups_.parameters()[i].first;
     const auto& block = groups_.names()[groups_.blockOfParameter(i)];
-    if (last && v[i] < decay * last[i])
+    if (last && last[i] > small_second && v[i] < decay * last[i])
       lost_ = LostMoment{name + ".exp_avg_sq", block, v[i], decay * last[i]};
-    else if (v[i] == 0 && m[i] > 0)
+    else if (v[i] == 0 && m[i] > small_first)
       lost_ = LostMoment{name + ".exp_avg_sq", block, 0, m[i]};
-    else if (v[i] > 0 && m[i] == 0)
+    else if (v[i] > small_second && m[i] == 0)
       lost_ = LostMoment{name + ".exp_avg", block, 0, std::sqrt(v[i])};
   }
   last_second_ = second.clone();

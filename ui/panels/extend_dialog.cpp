@@ -9,6 +9,7 @@
 #include <QPushButton>
 #include <QSpinBox>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "core/base/config/config_io.h"
 #include "ui/theme/format.h"
@@ -63,9 +64,11 @@ ExtendDialog::ExtendDialog(const QString& folder, QWidget* parent)
       [this, start, queue](const base::Result<base::RunConfig>& config) {
         if (!config.ok()) {
           text_->setText(QString::fromStdString(config.error().message));
+          fitText();
           return;
         }
         present(*config);
+        fitText();
         const bool has_stage = stage_->count() > 0;
         for (QWidget* widget : {static_cast<QWidget*>(stage_), static_cast<QWidget*>(steps_),
                                 static_cast<QWidget*>(start), static_cast<QWidget*>(queue)})
@@ -73,6 +76,12 @@ ExtendDialog::ExtendDialog(const QString& folder, QWidget* parent)
         steps_->setFocus();
         steps_->selectAll();
       });
+}
+
+void ExtendDialog::fitText() {
+  // The window was sized for the short text that stood here while the file was read.
+  layout()->activate();
+  resize(width(), std::max(height(), layout()->totalHeightForWidth(width())));
 }
 
 void ExtendDialog::present(const base::RunConfig& config) {

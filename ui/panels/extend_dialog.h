@@ -25,6 +25,7 @@ class ExtendDialog final : public QDialog {
 
  private:
   void present(const base::RunConfig& config);
+  void fitText();
   void chooseStage();
   QString assignment() const;
 

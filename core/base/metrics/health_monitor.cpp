@@ -9,9 +9,9 @@
 namespace meanflow::base {
 namespace {
 
-// Loss and gradient norm of a healthy run move by some tenths from step to step: a tenth of the median is the least
-// deviation that is measured by, so that a spike is at least a doubling at the default score of 10.
-constexpr RobustWindow::Options kWindow = {.window = 101, .min_points = 10, .relative_floor = 0.1};
+// Loss and gradient norm of a healthy run may double from one step to the next: a fifth of the median is the least
+// deviation that is measured by, so that a spike is at least a tripling at the default score of 10.
+constexpr RobustWindow::Options kWindow = {.window = 101, .min_points = 10, .relative_floor = 0.2};
 
 }  // namespace
 
