@@ -122,6 +122,24 @@ class TestHealthPanels : public QObject {
     QCOMPARE(panel.numRows(), 0);
   }
 
+  void theReportOfAReplayOnDemandMayLieAnywhere() {
+    QTemporaryDir run, elsewhere;
+    RunSource source(run.path());
+    AlarmsPanel panel(*theme_);
+    panel.setSource(&source);
+    panel.show();
+    base::DiagnosisReady found{.stage = "teacher", .step = 7, .kind = "none", .text = "All is well."};
+    found.report = elsewhere.path().toStdString();
+    source.feed(std::vector<base::EventRecord>{{0, 1, base::StageStarted{"teacher", 0, 10, 1}}, {1, 1, found}});
+    QTRY_COMPARE(panel.numRows(), 1);
+    QCOMPARE(rowTexts(panel.list(), 0)[2], QStringLiteral("Diagnosis"));
+    QSignalSpy opened(&panel, &AlarmsPanel::openRequested);
+    for (auto* each : panel.findChildren<QPushButton*>()) each->click();
+    QCOMPARE(opened.size(), 1);
+    QCOMPARE(opened[0][0].toString(), elsewhere.path());
+    panel.setSource(nullptr);
+  }
+
   void aDiagnosisOnDemandHasARowOfItsOwn() {
     base::MetricsStore store;
     store.apply({0, 1, base::DiagnosisReady{.stage = "teacher", .step = 7, .kind = "none", .text = "All is well."}});

@@ -86,6 +86,20 @@ class TestRunModels : public QObject {
     for (const auto& mark : source.summary().milestones) QVERIFY(mark.stage != "teacher" || mark.step <= 400);
   }
 
+  void theLogSaysOfAStageThatTrainsNothingThatItStartsAndEnds() {
+    LogStore log;
+    const auto said = [&](const base::TrainingEvent& event) {
+      log.apply({0, 1.7e9, event});
+      return log.lines().empty() ? std::string() : log.lines().back().text;
+    };
+    QCOMPARE(said(base::StageStarted{"report", 0, 1, 0}), std::string("Report starts"));
+    QCOMPARE(said(base::StageFinished{"report", 1, 12}), std::string("Report finished in 12 s"));
+    QCOMPARE(said(base::StageStarted{"teacher", 0, 1, 1'400'000}),
+             std::string("Teacher starts at step 0 of 1, 1.4 M parameters"));
+    QCOMPARE(said(base::StageFinished{"teacher", 1, 12}), std::string("Teacher finished: 1 step in 12 s"));
+    QCOMPARE(said(base::StageFinished{"cmt", 900, 60}), std::string("CMT finished: 900 steps in 1 min 00 s"));
+  }
+
   void axisLaysStagesEndToEnd() {
     StepAxis axis;
     axis.setStages({{.name = "encoder", .total_steps = 500}, {.name = "teacher", .total_steps = 1600}});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panels/alarms_panel.h"
 
+#include <QDir>
 #include <QFileInfo>
 #include <QHeaderView>
 #include <QLabel>
@@ -183,7 +184,8 @@ void AlarmsPanel::present(int row) {
 
 QString AlarmsPanel::reportFolder(const AlarmRow& row) const {
   if (!source() || !row.diagnosis || row.diagnosis->report.empty()) return {};
-  return source()->folder() + QLatin1Char('/') + QString::fromStdString(row.diagnosis->report);
+  // As a rule relative to the run's folder; of a replay made on demand absolute.
+  return QDir(source()->folder()).absoluteFilePath(QString::fromStdString(row.diagnosis->report));
 }
 
 QString AlarmsPanel::html(const AlarmRow& row) const {

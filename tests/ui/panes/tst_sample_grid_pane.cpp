@@ -150,6 +150,7 @@ class TestSampleGridPane : public QObject {
     showPane(pane, {640, 360});
     pane.grabFrame();
     QCOMPARE(pane.shown()->stage, "mean_flow");
+    QVERIFY2(pane.accessibleDescription().contains(item("MeanFlow, step")), qPrintable(pane.accessibleDescription()));
     QCOMPARE(pane.shown()->what, "one_step");
     QCOMPARE(pane.shown()->step, 500);
     QSignalSpy picked(&pane, &SampleGridPane::stepPicked);
