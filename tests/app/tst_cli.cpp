@@ -306,6 +306,31 @@ class TestCli : public QObject {
     QVERIFY2(answer.err.contains("teacher diverged at step"), qPrintable(answer.err));
   }
 
+  void aRunIsDiagnosedReplayedAndBranchedFromTheTerminal() {
+    const auto text = call({"inspect", run("whole"), "--diagnose"});
+    QVERIFY2(text.code == 0 && text.out.contains("no alarms") && text.out.contains("mean_flow: loss"),
+             qPrintable(text.out));
+    const auto json = call({"inspect", run("whole"), "--diagnose", "--json"});
+    QVERIFY(QJsonDocument::fromJson(json.out.toUtf8())["stages"].toArray().size() >= 5);
+
+    const auto replay = call({"inspect", run("whole"), "--replay", "mean_flow:5", "--json"});
+    QVERIFY2(replay.code == 0, qPrintable(replay.err));
+    const auto found = QJsonDocument::fromJson(replay.out.toUtf8());
+    QCOMPARE(found["step"].toInt(), 5);
+    QCOMPARE(found["replay_error"].toDouble(-1), 0.0);  // every loss to the bit
+    QVERIFY(QFile::exists(run("whole") + "/mean_flow/diagnostics/step_00000005_replay/report.md"));
+    QCOMPARE(call({"inspect", run("whole"), "--replay", "mean_flow"}).code, 2);
+
+    const auto branch = call({"train", run("whole"), "--branch", "mean_flow:5", "--out", run("branch"),
+                              "mean_flow.training.final_lr=3e-3", "stages=[mean_flow]", "--json"});
+    QVERIFY2(branch.code == 0, qPrintable(branch.err));
+    QVERIFY(branch.out.contains("\"run_branched\""));
+    QVERIFY2(branch.out.contains("mean_flow.training.final_lr: 1e-05 -> 0.003"), qPrintable(branch.out.left(2000)));
+    QVERIFY(finalWeights("branch") != finalWeights("whole"));
+    QCOMPARE(call({"train", run("whole"), "--branch", "mean_flow:5"}).code, 2);  // where to?
+    QCOMPARE(call({"train", run("whole"), "--branch", "mean_flow", "--out", run("other")}).code, 2);
+  }
+
   void commandsToARunThatIsNotGoingAreRefused() {
     const auto answer = call({"control", run("whole"), "pause"});
     QCOMPARE(answer.code, 1);

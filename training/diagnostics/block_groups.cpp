@@ -9,13 +9,15 @@
 namespace meanflow::training {
 
 std::string blockOf(std::string_view parameter) {
+  bool is_in_list = false;
   std::size_t end = 0;
   for (std::size_t begin = 0; begin < parameter.size(); begin = end + 1) {
     end = std::min(parameter.find('.', begin), parameter.size());
     const auto part = parameter.substr(begin, end - begin);
     const bool is_number =
         !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c); });
-    if (is_number) return std::string(parameter.substr(0, end));
+    if (is_number && is_in_list) return std::string(parameter.substr(0, end));
+    is_in_list = part.ends_with("blocks") || part.ends_with("layers");
   }
   return std::string(parameter.substr(0, parameter.find('.')));
 }

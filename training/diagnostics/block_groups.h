@@ -11,8 +11,8 @@
 
 namespace meanflow::training {
 
-/// The block that a parameter belongs to: its name up to the first number ("blocks.3" of "blocks.3.attn.qkv.weight",
-/// "encoder.blocks.0"), or its first part ("x_embedder").
+/// The block that a parameter belongs to: an entry of a list of blocks or layers ("blocks.3" of
+/// "blocks.3.attn.qkv.weight", "encoder.blocks.0", "decoder_layers.2"), else the first part of its name ("x_embedder").
 std::string blockOf(std::string_view parameter);
 
 /// Trained parameters by block, blocks in the order of the network.

@@ -30,12 +30,15 @@ struct Largest {
   double value = 0;
 };
 std::optional<Largest> largest(const BlockFiguresReady& event, const std::string& name) {
+  const bool is_in_every_block = name.ends_with("_norm");
   for (const auto& figure : event.figures) {
     if (figure.name != name) continue;
     std::optional<Largest> found;
     for (std::size_t i = 0; i < figure.values.size() && i < event.blocks.size(); ++i) {
       const double value = figure.values[i];
-      if (!std::isfinite(value)) return Largest{event.blocks[i], value};
+      // A block without a reading, such as attention logits of an embedder, has none either.
+      if (!std::isfinite(value) && is_in_every_block) return Largest{event.blocks[i], value};
+      if (!std::isfinite(value)) continue;
       if (!found || value > found->value) found = Largest{event.blocks[i], value};
     }
     return found;
@@ -140,6 +143,7 @@ std::string HealthReport::text() const {
     if (!diagnosis.event.report.empty()) text += "  report: " + diagnosis.event.report + "/report.md\n";
   }
   for (const auto& stage : store_.stages()) {
+    if (!store_.series(stage.name, "loss")) continue;  // the report, or one that has not begun
     const auto known = stages_.find(stage.name);
     text += stageText(stage.name, known == stages_.end() ? Stage() : known->second);
   }

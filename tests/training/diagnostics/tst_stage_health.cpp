@@ -261,6 +261,16 @@ class TestStageHealth : public QObject {
     temporary_ = std::make_unique<QTemporaryDir>();
   }
 
+  void blocksAreNamedAsTheNetworkScopesThem() {
+    for (const auto& [parameter, block] :
+         std::vector<std::pair<const char*, const char*>>{{"blocks.3.attn.qkv.weight", "blocks.3"},
+                                                          {"encoder.blocks.0.norm1.weight", "encoder.blocks.0"},
+                                                          {"decoder_layers.11.output.dense.bias", "decoder_layers.11"},
+                                                          {"t_embedder.mlp.2.weight", "t_embedder"},
+                                                          {"pos_embed", "pos_embed"}})
+      QCOMPARE(training::blockOf(parameter), std::string(block));
+  }
+
   void plantedFaultsAreNamed_data() {
     QTest::addColumn<QByteArray>("fault");
     for (const char* name : {"a NaN weight", "an Inf activation in block 1", "a bf16 overflow in block 0",
