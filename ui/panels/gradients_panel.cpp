@@ -9,6 +9,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ui/panels/block_charts.h"
 #include "ui/panels/block_map.h"
@@ -144,14 +145,27 @@ void GradientsPanel::setSource(RunSource* source) {
 bool GradientsPanel::showsMap() const { return pages_->currentIndex() == 1 && top_->currentIndex() == 1; }
 
 void GradientsPanel::showStep(const QString& stage, qint64 step, bool /*is_live*/) {
-  const bool is_other = stage.toStdString() != stage_;
-  stage_ = stage.toStdString();
-  step_ = step;
+  const auto shown = stageToShow(stage.toStdString());
+  const bool is_other = shown != stage_;
+  stage_ = shown;
+  step_ = shown == stage.toStdString() ? step : std::numeric_limits<qint64>::max();
   if (is_other) return refreshSoon();
   map_->setCursor(step_);
   charts_->setCursor(step_);
   clipping_->setCursor(step_);
   showCursor();
+}
+
+std::string GradientsPanel::stageToShow(const std::string& at) const {
+  if (!source_) return at;
+  const auto& stages = source_->summary().stages;
+  auto stage = std::find_if(stages.begin(), stages.end(), [&](const auto& each) { return each.name == at; });
+  // A report has no gradients: the stage before it that has is more to look at than nothing.
+  for (; stage != stages.end(); --stage) {
+    if (stage->total_steps > 1 || source_->metrics().series(stage->name, "grad_norm")) return stage->name;
+    if (stage == stages.begin()) break;
+  }
+  return at;
 }
 
 void GradientsPanel::paintEvent(QPaintEvent* event) {
@@ -169,7 +183,7 @@ void GradientsPanel::refreshSoon() {
 void GradientsPanel::refresh() {
   is_stale_ = false;
   if (source_ && stage_.empty()) {
-    if (const auto head = source_->summary().head()) stage_ = head->stage, step_ = head->step;
+    if (const auto head = source_->summary().head()) stage_ = stageToShow(head->stage), step_ = head->step;
   }
   const bool has_steps = source_ && !stage_.empty() && source_->metrics().stage(stage_) != nullptr;
   pages_->setCurrentIndex(has_steps ? 1 : 0);

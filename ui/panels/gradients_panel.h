@@ -54,6 +54,8 @@ class GradientsPanel final : public QWidget {
   QWidget* buildTop();
   void refreshSoon();  ///< Now where it is seen, otherwise as soon as it is.
   void refresh();
+  /// The stage at the cursor, or the one before it that trains.
+  std::string stageToShow(const std::string& at) const;
   void refreshMap();
   void refreshClipping();
   void refreshSpikes();
