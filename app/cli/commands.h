@@ -22,5 +22,6 @@ void addInspect(CLI::App& app, Action& action);
 void addConfig(CLI::App& app, Action& action);
 void addCost(CLI::App& app, Action& action);
 void addVerify(CLI::App& app, Action& action);
+void addBench(CLI::App& app, Action& action);
 
 }  // namespace meanflow::app

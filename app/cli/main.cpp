@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   addConfig(app, action);
   addCost(app, action);
   addVerify(app, action);
+  addBench(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

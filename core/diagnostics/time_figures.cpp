@@ -10,6 +10,8 @@
 namespace meanflow::core {
 namespace {
 
+constexpr std::size_t kMaxKept = 64;  // batches; a few numbers a sample each
+
 /// Part [first, first + size) of row `name` of one of the two halves.
 std::vector<double> rowOf(const torch::Tensor& half, std::int64_t name, std::int64_t first, std::int64_t size) {
   const auto row = half[name].narrow(0, first, size).contiguous();
@@ -22,30 +24,51 @@ TimeFigures::TimeFigures(TimeFiguresOptions options) : options_(std::move(option
 
 void TimeFigures::add(const LossTerms& terms) {
   if (!terms.t.defined() || terms.per_sample.empty()) return;
-  const torch::NoGradGuard no_grad;
-  const auto num_t = options_.num_t_bins, num_gap = options_.num_gap_bins + 1;
-  const auto num_names = static_cast<std::int64_t>(options_.names.size());
-  std::vector<std::int64_t> rows;
+  Batch batch{terms.t, terms.r, {}, {}};
   for (const auto& [name, values] : terms.per_sample) {
     const auto at = std::find(options_.names.begin(), options_.names.end(), name);
     TORCH_CHECK(at != options_.names.end(), "time figures: '", name, "' is not kept; add it to TimeFiguresOptions");
-    rows.push_back(at - options_.names.begin());
+    batch.rows.push_back(at - options_.names.begin());
+    batch.values.push_back(values);
   }
-  if (!sums_.defined())
-    sums_ = torch::zeros({2, num_names + 1, num_t + num_gap}, terms.t.options().dtype(torch::kFloat64));
-  const auto t = terms.t.to(torch::kFloat64);
+  if (kept_.size() == kMaxKept || (!kept_.empty() && !batch.isLike(kept_.front()))) sumUp();
+  kept_.push_back(std::move(batch));
+}
+
+TimeFigures::Batch TimeFigures::joined() const {
+  const auto join = [this](const auto& pick) {
+    std::vector<torch::Tensor> parts;
+    for (const auto& batch : kept_) parts.push_back(pick(batch).to(torch::kFloat64));
+    return torch::cat(parts);
+  };
+  Batch all;
+  all.rows = kept_.front().rows;
+  all.t = join([](const Batch& batch) { return batch.t; });
+  if (kept_.front().r.defined()) all.r = join([](const Batch& batch) { return batch.r; });
+  for (std::size_t i = 0; i < all.rows.size(); ++i)
+    all.values.push_back(join([i](const Batch& batch) { return batch.values[i]; }));
+  return all;
+}
+
+void TimeFigures::sumUp() {
+  if (kept_.empty()) return;
+  const torch::NoGradGuard no_grad;
+  const auto [t, r, rows, all_values] = joined();
+  kept_.clear();
+  const auto num_t = options_.num_t_bins, num_gap = options_.num_gap_bins + 1;
+  const auto num_names = static_cast<std::int64_t>(options_.names.size());
+  if (!sums_.defined()) sums_ = torch::zeros({2, num_names + 1, num_t + num_gap}, t.options());
   // Bins of t come first, those of t - r behind them: a sample adds to one of each.
   std::vector<torch::Tensor> bins = {(t * num_t).floor().clamp(0, num_t - 1).to(torch::kInt64)};
-  if (terms.r.defined()) {
-    const auto gap = t - terms.r.to(torch::kFloat64);
-    bins.push_back((gap * options_.num_gap_bins).ceil().clamp(0, num_gap - 1).to(torch::kInt64) + num_t);
-  }
+  if (r.defined())
+    bins.push_back(((t - r) * options_.num_gap_bins).ceil().clamp(0, num_gap - 1).to(torch::kInt64) + num_t);
   const auto count = [&](const torch::Tensor& row_sums, const torch::Tensor& values) {
     for (const auto& bin : bins) row_sums.index_add_(0, bin, values);
   };
   count(sums_[1][num_names], torch::ones_like(t));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto values = terms.per_sample[i].second.to(torch::kFloat64), is_defined = values.isnan().logical_not();
+    const auto& values = all_values[i];
+    const auto is_defined = values.isnan().logical_not();
     count(sums_[0][rows[i]], torch::where(is_defined, values, torch::zeros_like(values)));
     count(sums_[1][rows[i]], is_defined.to(torch::kFloat64));
   }
@@ -54,6 +77,7 @@ void TimeFigures::add(const LossTerms& terms) {
 base::TimeFiguresReady TimeFigures::fetch(const std::function<void(torch::Tensor&)>& sum_over_ranks) {
   const auto num_t = options_.num_t_bins, num_gap = options_.num_gap_bins + 1;
   const auto num_names = static_cast<std::int64_t>(options_.names.size());
+  sumUp();
   auto sums =
       sums_.defined() ? sums_.to(torch::kCPU) : torch::zeros({2, num_names + 1, num_t + num_gap}, torch::kFloat64);
   sums_ = torch::Tensor();

@@ -11,6 +11,7 @@
 #include <QProcess>
 #include <QRegularExpression>
 #include <QTemporaryDir>
+#include <cmath>
 #include <filesystem>
 
 #include "core/base/formats/png.h"
@@ -76,15 +77,33 @@ class TestCli : public QObject {
   void helpNamesTheSubcommandsAndExitCodes() {
     const auto answer = call({"--help"});
     QCOMPARE(answer.code, 0);
-    for (const char* word :
-         {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config", "cost", "75"})
+    for (const char* word : {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config",
+                             "cost", "bench", "75"})
       QVERIFY2(answer.out.contains(word), word);
     for (const char* command :
-         {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config", "cost"}) {
+         {"demo", "train", "sample", "control", "inspect", "import", "export", "verify", "config", "cost", "bench"}) {
       const auto help = call({command, "--help"});
       QCOMPARE(help.code, 0);
       QVERIFY2(help.out.contains("--help"), command);
     }
+  }
+
+  void benchTellsWhatTheInstrumentsTake() {
+    const auto answer = call({"bench", "diagnostics", "--preset", preset_, "--steps", "3", "--json"});
+    QVERIFY2(answer.code == 0, qPrintable(answer.err));
+    const auto root = QJsonDocument::fromJson(answer.out.toUtf8()).object();
+    QVERIFY2(root.contains("gpu"), qPrintable(answer.out));
+    QCOMPARE(root["device"].toString(), "cpu");
+    QStringList stages;
+    for (const auto& entry : root["stages"].toArray()) {
+      const auto stage = entry.toObject();
+      stages << stage["stage"].toString();
+      QCOMPARE(stage["steps_of_each_kind"].toInt(), 3);
+      const double without = stage["step_seconds_without"].toDouble(), with = stage["step_seconds"].toDouble();
+      QVERIFY2(without > 0 && stage["share"].isDouble(), qPrintable(answer.out));
+      QVERIFY2(std::abs(with - without * (1 + stage["share"].toDouble())) < 1e-9, qPrintable(answer.out));
+    }
+    QCOMPARE(stages, QStringList({"teacher", "cmt", "mean_flow"}));
   }
 
   void theVersionIsPrinted() {
@@ -114,6 +133,7 @@ class TestCli : public QObject {
         << QStringList{"cost", "imagenet-256", "encoder.input_size=225"} << QStringList{"encoder.input_size"};
     QTest::newRow("help for no section") << QStringList{"train", "--help-config", "techer"}
                                          << QStringList{"techer", "teacher"};
+    QTest::newRow("bench of nothing that there is") << QStringList{"bench", "speed"} << QStringList{"KIND", "speed"};
     QTest::newRow("config of nothing") << QStringList{"config"} << QStringList{"presets: demo"};
     QTest::newRow("inspect a folder that is no run")
         << QStringList{"inspect", "FOLDER"} << QStringList{"neither a run folder"};

@@ -45,8 +45,12 @@ base::BlockFiguresReady BlockMeter::finish(const std::string& stage, std::int64_
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> weights;
   for (const auto& [name, tensor] : groups_.parameters()) weights.push_back(tensor.detach());
-  const auto update = norms(at::_foreach_sub(weights, before_));
-  const auto distance = norms(at::_foreach_sub(weights, averages_));
+  // In the place of the copies: these differences are as large as the network.
+  at::_foreach_sub_(before_, weights);
+  const auto update = norms(before_);
+  at::_foreach_copy_(before_, weights);
+  at::_foreach_sub_(before_, averages_);
+  const auto distance = norms(before_);
   before_.clear();
   base::BlockFiguresReady event{stage, step, groups_.names(), {}};
   // One transfer for all.

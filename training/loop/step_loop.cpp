@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/loop/step_loop.h"
 
+#include <ATen/DeviceAccelerator.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -95,7 +97,7 @@ class StageLoop {
     if (run_.isFork(task_.name(), progress_.step)) throw ForkReached{};
   }
 
-  DryRun dryRun(int num_steps, double slow_seconds, const std::function<void(int)>& done) {
+  DryRun dryRun(const DryRunOptions& options) {
     using Clock = std::chrono::steady_clock;
     const auto since = [](Clock::time_point began) {
       return std::chrono::duration<double>(Clock::now() - began).count();
@@ -106,15 +108,20 @@ class StageLoop {
     task_.begin(0);
     result.begin_seconds = since(began);
     StepReporter reporter(task_.name(), 0, settings().steps, settings().batch_size, settings().log_every);
+    int num_steps = options.num_steps;
     for (int k = 0; k < num_steps; ++k) {
+      if (options.prepare) options.prepare(k, config_);
       began = Clock::now();
+      const double cpu_began = core::threadCpuSeconds();
       reporter.begin();
       const auto control = step(reporter);
+      if (worker_.device().is_cuda()) at::accelerator::synchronizeDevice(worker_.device().index());
       result.step_seconds.push_back(since(began));
+      result.step_cpu_seconds.push_back(core::threadCpuSeconds() - cpu_began);
       if (control == Control::kDiscard || control == Control::kStopAndSave) throw RunInterrupted{false};
-      if (worker_.isLeader()) done(k);
+      if (worker_.isLeader() && options.done) options.done(k);
       if (k > 0) continue;
-      auto is_slow = torch::tensor(static_cast<std::int64_t>(result.step_seconds.front() > slow_seconds));
+      auto is_slow = torch::tensor(static_cast<std::int64_t>(result.step_seconds.front() > options.slow_seconds));
       worker_.broadcast(is_slow);  // the ranks' clocks may differ
       if (is_slow.item<std::int64_t>() != 0) num_steps = std::min(num_steps, 2);
     }
@@ -453,9 +460,9 @@ void runStage(StageTask& task, base::RunConfig& config, const Worker& worker, Ru
   run.publish(base::StageFinished{task.name(), loop.progress().step, loop.wallSeconds(), loop.cpuSeconds()});
 }
 
-DryRun dryRunStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run, int num_steps,
-                   double slow_seconds, const std::function<void(int)>& done) {
-  return StageLoop(task, config, worker, run).dryRun(num_steps, slow_seconds, done);
+DryRun dryRunStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run,
+                   const DryRunOptions& options) {
+  return StageLoop(task, config, worker, run).dryRun(options);
 }
 
 }  // namespace meanflow::training

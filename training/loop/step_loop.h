@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "training/run/run_context.h"
@@ -15,18 +16,27 @@ namespace meanflow::training {
 /// copy and follows changed settings.
 void runStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run);
 
+struct DryRunOptions {
+  int num_steps = 4;
+  double slow_seconds = std::numeric_limits<double>::infinity();  ///< A first step beyond it: only one more is done.
+  std::function<void(int)> done = {};  ///< Called on the leader after step k (from 0). May be empty.
+  /// Called on every rank before step k with its own configuration, which it may change as a live setting is changed,
+  /// in the same way on all of them. May be empty.
+  std::function<void(int, base::RunConfig&)> prepare = {};
+};
+
 /// What a few steps of a stage took.
 struct DryRun {
-  double begin_seconds = 0;          ///< StageTask::begin.
-  std::vector<double> step_seconds;  ///< Of every step, in order.
-  std::int64_t num_parameters = 0;   ///< Trained ones.
+  double begin_seconds = 0;              ///< StageTask::begin.
+  std::vector<double> step_seconds;      ///< Of every step, in order; on a GPU with its work done.
+  std::vector<double> step_cpu_seconds;  ///< CPU time of this rank's thread.
+  std::int64_t num_parameters = 0;       ///< Trained ones.
   std::int64_t checkpoint_bytes = 0;
 };
 
-/// The first `num_steps` steps of a stage, as runStage does them, without events, checkpoints or an end. `done(k)` is
-/// called on the leader after step k (from 0); when the first one takes longer than `slow_seconds`, only one more is
-/// done. Throws as runStage does, RunInterrupted where a command to stop has come.
-DryRun dryRunStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run, int num_steps,
-                   double slow_seconds, const std::function<void(int)>& done);
+/// The first steps of a stage, as runStage does them, without reports, checkpoints or an end. Throws as runStage does,
+/// RunInterrupted where a command to stop has come.
+DryRun dryRunStage(StageTask& task, base::RunConfig& config, const Worker& worker, RunContext& run,
+                   const DryRunOptions& options);
 
 }  // namespace meanflow::training

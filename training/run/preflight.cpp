@@ -15,6 +15,7 @@
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/step_loop.h"
 #include "training/run/preflight_checks.h"
+#include "training/run/rehearsal.h"
 #include "training/run/run_context.h"
 #include "training/run/supported_settings.h"
 #include "training/stages/external_weights.h"
@@ -28,7 +29,6 @@ using base::PreflightOutcome;
 using base::PreflightSeverity;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kDryImages = 512;       // enough for whole batches of the encoding
 constexpr std::int64_t kDryTrajectories = 64;  // a worker
 constexpr double kSlowStepSeconds = 20;        // beyond it one timed step has to do
 constexpr double kMemoryShare = 0.9;           // of the machine's
@@ -69,57 +69,6 @@ class MemoryWatch {
   torch::Device device_;
   std::int64_t baseline_;
 };
-
-/// A run folder that goes with this object.
-class TemporaryRun {
- public:
-  explicit TemporaryRun(const base::RunConfig& config) {
-    auto name = (fs::temp_directory_path() / "meanflow-preflight-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder could be made: " + name);
-    path_ = name;
-    auto made = base::RunFolder::create(path_ / "run", config);
-    if (!made) {
-      remove();
-      throw std::runtime_error(made.error().message);
-    }
-    folder_.emplace(std::move(*made));
-  }
-  ~TemporaryRun() {
-    folder_.reset();
-    remove();
-  }
-  TemporaryRun(const TemporaryRun&) = delete;
-  TemporaryRun& operator=(const TemporaryRun&) = delete;
-  const base::RunFolder& folder() const { return *folder_; }
-
- private:
-  void remove() const {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path path_;
-  std::optional<base::RunFolder> folder_;
-};
-
-/// Every k-th training image, so that each class has its share: at most `count`.
-core::ImageDataset partOfData(const core::ImageDataset& data, std::int64_t count) {
-  const auto total = data.train_labels.size(0);
-  auto part = data;
-  if (total <= count) return part;
-  const auto rows = torch::arange(count, torch::kInt64) * total / count;
-  const auto indices = rows.to(torch::kInt64);
-  part.train_images = data.train_images.index_select(0, indices);
-  part.train_labels = data.train_labels.index_select(0, indices);
-  part.train_pictures = data.train_pictures.index_select(0, indices);
-  return part;
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 class Preflight {
  public:
@@ -217,11 +166,7 @@ class Preflight {
     checkClasses(config_, num_classes, report_);
     checkBatches(config_, num_images_, report_.num_workers, report_);
     checkWeights(config_, num_classes, report_);
-    std::int64_t largest_batch = 0;
-    for (const auto& stage : report_.stages)
-      if (const auto* training = trainingOf(config_, stage.stage))
-        largest_batch = std::max(largest_batch, training->batch_size);
-    data_ = std::make_shared<const core::ImageDataset>(partOfData(*loaded, std::max(kDryImages, 4 * largest_batch)));
+    data_ = std::make_shared<const core::ImageDataset>(partOfData(*loaded, numRehearsalImages(config_)));
     return !report_.isRefused() && !stopped();
   }
 
@@ -250,8 +195,6 @@ class Preflight {
   }
 
   void fly() {
-    const auto precision = at::globalContext().float32MatmulPrecision();
-    if (config_.precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
     try {
       const TemporaryRun temporary(dryConfig());
       const MemoryWatch memory(device_);
@@ -266,8 +209,6 @@ class Preflight {
     } catch (const std::exception& error) {
       refuse("settings", error.what());
     }
-    const char* names[] = {"highest", "high", "medium"};
-    at::globalContext().setFloat32MatmulPrecision(names[static_cast<std::size_t>(precision)]);
   }
 
   void measure(base::PreflightStage& stage, const base::RunFolder& folder) {
@@ -295,34 +236,22 @@ class Preflight {
 
   void rehearse(const base::PreflightStage& stage, const base::RunFolder& folder) {
     base::FanOutSink events;
-    CommandQueue commands;
-    RunContext context(folder, events, commands);
-    context.if_missing = IfMissing::kInitial;
-    const std::stop_callback stop(options_.stop, [&] { commands.push(base::Discard{}); });
-    const bool uses_latents = stage.stage == "teacher" || stage.stage == "mean_flow";
     say(stage.stage, 0, options_.num_steps + 1);
-    runWorkers(report_.num_workers, device_, [&](Worker& worker) {
-      Workspace workspace(dryConfig(), data_, worker, context);
-      if (worker.isLeader()) context.setStage(stage.stage);
-      const auto task = makeStageTask(stage.stage, workspace);
-      const auto began = Clock::now();
-      if (uses_latents) (void)workspace.trainLatents(std::vector<std::int64_t>{0});
-      const double latents = since(began);
-      auto config = workspace.config();
-      auto measured = dryRunStage(*task, config, worker, context, options_.num_steps + 1, kSlowStepSeconds,
-                                  [&](int k) { say(stage.stage, k + 1, options_.num_steps + 1); });
-      if (!worker.isLeader()) return;
-      measured.step_seconds.erase(measured.step_seconds.begin());  // memory is found, kernels are chosen
-      dry_ = std::move(measured);
-      latents_seconds_ = latents;
-    });
+    auto rehearsed =
+        rehearseStage(stage.stage, {dryConfig(), data_, device_, report_.num_workers, folder, events, options_.stop},
+                      {.num_steps = options_.num_steps + 1, .slow_seconds = kSlowStepSeconds, .done = [&](int k) {
+                         say(stage.stage, k + 1, options_.num_steps + 1);
+                       }});
+    dry_ = std::move(rehearsed.steps);
+    dry_.step_seconds.erase(dry_.step_seconds.begin());  // memory is found, kernels are chosen
+    latents_seconds_ = rehearsed.latents_seconds;
   }
 
   /// From what was measured on a part to the whole run.
   void settle(base::PreflightStage& stage) {
     stage.outcome = PreflightOutcome::kMeasured;
     stage.measured_steps = static_cast<std::int64_t>(dry_.step_seconds.size());
-    stage.seconds_per_step = median(dry_.step_seconds);
+    stage.seconds_per_step = medianOf(dry_.step_seconds);
     stage.num_parameters = dry_.num_parameters;
     stage.checkpoint_bytes = dry_.checkpoint_bytes;
     const double images = static_cast<double>(num_images_) / static_cast<double>(data_->train_labels.size(0));
