@@ -40,6 +40,12 @@ void RunDesk::setPreflight(bool is_going) {
   if (!is_going) followQueue();
 }
 
+void RunDesk::setReplay(bool is_going) {
+  if (is_going == is_replay_going_) return;
+  is_replay_going_ = is_going;
+  if (!is_going) followQueue();
+}
+
 bool RunDesk::hasLiveRun() const {
   return source_ && source_->isLive() && host_ &&
          (!base::isEnded(host_->state()) || !base::isEnded(source_->summary().state));
@@ -56,6 +62,10 @@ bool RunDesk::canStart(QString* why) const {
   }
   if (is_preflight_going_) {
     *why = tr("A pre-flight is going on: wait for its page or cancel it there, then start.");
+    return false;
+  }
+  if (is_replay_going_) {
+    *why = tr("A step is being replayed: wait for what it finds, then start.");
     return false;
   }
   return true;
@@ -138,15 +148,17 @@ void RunDesk::followQueue() {
     queue_.markEnded(running->id, state == base::RunState::kFinished, remark);
     return;  // comes here again: the queue has changed
   }
-  while (queue_.isGoing() && host_ && !is_preflight_going_ && !hasLiveRun() && !queue_.running()) {
+  while (queue_.isGoing() && host_ && !is_preflight_going_ && !is_replay_going_ && !hasLiveRun() && !queue_.running()) {
     const auto* next = queue_.next();
     if (!next) return queue_.setGoing(false);
     queue_.flush();
     base::RunRequest request;
     request.run_folder = next->folder.toStdString();
-    // A folder that is there already is continued with its own configuration.
-    if (!QFileInfo::exists(next->folder + QStringLiteral("/config.yaml"))) request.config = next->config.toStdString();
-    for (const auto& text : next->overrides) request.overrides.push_back(text.toStdString());
+    // A folder that is there already is continued with its own configuration, in which a branch has its changes.
+    const bool is_there = QFileInfo::exists(next->folder + QStringLiteral("/config.yaml"));
+    if (!is_there) request.config = next->config.toStdString(), request.branch = next->branch;
+    if (!is_there || !next->branch)
+      for (const auto& text : next->overrides) request.overrides.push_back(text.toStdString());
     const QString id = next->id;
     const QString why = start(request, nullptr);
     why.isEmpty() ? queue_.markRunning(id) : queue_.markEnded(id, false, why);
