@@ -4,6 +4,7 @@
 // and an alarm to what the training library is asked, and what is shown of its answer.
 #include <QApplication>
 #include <QDir>
+#include <QDockWidget>
 #include <QFile>
 #include <QLabel>
 #include <QLineEdit>
@@ -44,7 +45,7 @@ namespace {
 template <class Button>
 Button* buttonCalled(const QWidget& within, const char* name) {
   for (auto* button : within.findChildren<Button*>())
-    if (button->accessibleName() == QLatin1String(name)) return button;
+    if (button->accessibleName() == QString::fromUtf8(name)) return button;
   return nullptr;
 }
 
@@ -558,8 +559,9 @@ class TestBranching : public QObject {
   }
   void chooseAlarm(AlarmsPanel& panel, int row) const {
     window_->setPerspective(MainWindow::Perspective::kDiagnose);
-    for (QWidget* each = &panel; each; each = each->parentWidget()) each->show();
-    panel.setFocus();
+    auto* dock = window_->findChild<QDockWidget*>(QStringLiteral("alarms"));
+    dock->show();
+    dock->raise();
     window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
     QTRY_COMPARE(panel.numRows(), 3);
     panel.list().setCurrentItem(panel.list().topLevelItem(row));

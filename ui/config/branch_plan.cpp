@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 6> kStagesWithSteps = {"encoder", "decode
 QString planText(const char* text) { return QCoreApplication::translate("BranchPlan", text); }
 
 /// Where the settings of a stage's training are: the control shares those of CMT.
-QString trainingOf(const std::string& stage) {
+QString trainingKey(const std::string& stage) {
   return QStringLiteral("%1.training.").arg(QString::fromStdString(stage == "control" ? "cmt" : stage));
 }
 
@@ -46,10 +46,10 @@ bool canBranchFrom(const std::string& stage) {
   return std::find(kStagesWithSteps.begin(), kStagesWithSteps.end(), stage) != kStagesWithSteps.end();
 }
 
-QString skipStepsKey(const std::string& stage) { return trainingOf(stage) + QStringLiteral("skip_steps"); }
+QString skipStepsKey(const std::string& stage) { return trainingKey(stage) + QStringLiteral("skip_steps"); }
 
 QStringList branchSettings(const std::string& stage) {
-  const QString training = trainingOf(stage);
+  const QString training = trainingKey(stage);
   QStringList keys = {stage == "control" ? QStringLiteral("cmt.control_lr") : training + QStringLiteral("lr"),
                       training + QStringLiteral("clip_grad"), skipStepsKey(stage)};
   if (stage == "teacher" || stage == "mean_flow") keys << QStringLiteral("data.skip_samples");

@@ -28,7 +28,8 @@ void RunDesk::setSource(RunSource* source) {
   source_ = source;
   if (!source_) return;
   connect(source_, &RunSource::changed, this, [this](StoreKind kind) {
-    if (kind != StoreKind::kSummary || !queue_.running() || !base::isEnded(source_->summary().state)) return;
+    const bool is_waited_for = queue_.running() || queue_.isGoing();  // runs are started past the queue, too
+    if (kind != StoreKind::kSummary || !is_waited_for || !base::isEnded(source_->summary().state)) return;
     // Not from within a signal of the source, which the next run replaces.
     QMetaObject::invokeMethod(this, &RunDesk::followQueue, Qt::QueuedConnection);
   });
