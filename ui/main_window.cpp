@@ -40,6 +40,7 @@
 #include "ui/window/panel_set.h"
 #include "ui/window/run_desk.h"
 #include "ui/window/status_line.h"
+#include "ui/window/step_actions.h"
 #include "ui/window/window_menus.h"
 
 namespace meanflow::ui {
@@ -75,6 +76,7 @@ MainWindow::MainWindow(Theme& theme, QSettings& settings, TrainingHostFactory fa
 
   menus_ = new WindowMenus(*menuBar(), theme_, config_->draft().undoStack(), layout_->docks(), this);
   palette_ = new CommandPalette(theme_, settings_, this);
+  step_actions_ = new StepActions(theme_, desk_, controller_, *menus_, *timeline_, *panels_, *layout_, this);
   connectMenus();
   connectPanels();
   fillPalette();
@@ -95,6 +97,7 @@ MainWindow::~MainWindow() {
   is_closing_ = true;
   controller_.setHost(nullptr);
   panels_->setHost(nullptr);
+  step_actions_->setHost(nullptr);
   desk_.setHost(nullptr, {});
   host_.reset();  // stops a run that is still live and joins its threads; the source's queue outlives them
   setSource(nullptr);
@@ -300,6 +303,7 @@ void MainWindow::onHostLoaded(base::TrainingHost* host, const QString& error) {
   controller_.setHost(host);
   desk_.setHost(host, training_problem_);
   panels_->setHost(host);
+  step_actions_->setHost(host);
   welcome_->setTrainingProblem(training_problem_, false);
   config_->setTrainingProblem(training_problem_);
   refreshActions();
@@ -321,6 +325,7 @@ void MainWindow::setSource(std::unique_ptr<RunSource> source) {
   panels_->setSource(source.get());
   controller_.setSource(source.get());
   desk_.setSource(source.get());
+  step_actions_->setSource(source.get());
   timeline_->setSource(source.get());  // after its readers: it tells them where the cursor is
   source_ = std::move(source);
   panels_->runs->setOpenFolder(source_ ? source_->folder() : QString());

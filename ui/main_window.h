@@ -24,6 +24,7 @@ class CommandPalette;
 class ConfigPanel;
 class PanelSet;
 class StatusLine;
+class StepActions;
 class StepTimeline;
 class Theme;
 class WelcomePage;
@@ -55,6 +56,7 @@ class MainWindow final : public QMainWindow {
   StepTimeline& timeline() { return *timeline_; }
   ConfigPanel& config() { return *config_; }
   CommandPalette& palette() { return *palette_; }
+  StepActions& stepActions() { return *step_actions_; }
   Perspective perspective() const { return layout_->perspective(); }
   QString bannerMessage() const;
   /// Closes without a question: a live run is stopped and saved first all the same.
@@ -119,6 +121,7 @@ class MainWindow final : public QMainWindow {
   StatusLine* status_;
   WindowMenus* menus_ = nullptr;
   CommandPalette* palette_ = nullptr;
+  StepActions* step_actions_ = nullptr;
   bool is_closing_ = false;
 };
 

@@ -55,7 +55,17 @@ class ObedientHost final : public base::TrainingHost {
     tell = std::move(deliver);
     return {};
   }
+  base::Result<void> startReplay(const base::BranchPoint& at,
+                                 std::function<void(const base::ReplayOutcome&)> deliver) override {
+    if (!replay_refusal.empty()) return base::Error{replay_refusal};
+    replayed = at;
+    tell_replay = std::move(deliver);
+    return {};
+  }
   base::RunRequest last_request;
+  base::BranchPoint replayed;
+  std::string replay_refusal;
+  std::function<void(const base::ReplayOutcome&)> tell_replay;
   std::function<void(const base::PreflightNews&)> tell;  ///< To the window, of the pre-flight that goes on.
 
  private:

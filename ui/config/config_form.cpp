@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <map>
 
-#include "ui/models/fuzzy_match.h"
+#include "ui/config/setting_search.h"
 #include "ui/panels/empty_state.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
@@ -114,19 +114,7 @@ std::vector<const base::FieldDoc*> ConfigForm::wanted() const {
     }
     return found;
   }
-  std::vector<std::pair<int, const base::FieldDoc*>> ranked;
-  for (const auto& doc : docs_) {
-    if (const auto match = fuzzyMatch(search_, QString::fromStdString(doc.key))) {
-      ranked.emplace_back(match->score, &doc);
-    } else if (QString::fromStdString(doc.help).contains(search_.trimmed(), Qt::CaseInsensitive)) {
-      ranked.emplace_back(-1000, &doc);
-    }
-  }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (const auto& [score, doc] : ranked) {
-    if (found.size() < kMaxFound) found.push_back(doc);
-  }
-  return found;
+  return findSettings(docs_, search_, kMaxFound);
 }
 
 void ConfigForm::rebuild() {

@@ -23,6 +23,15 @@ QString freeRunName(const QString& folder, const QString& name) {
   return candidate;
 }
 
+QString runNameObstacle(const QString& folder, const QString& name) {
+  if (name.isEmpty()) return StartBar::tr("The run needs a name: type one at the left of Start.");
+  if (name.contains(QLatin1Char('/')) || name == QLatin1String(".") || name == QLatin1String(".."))
+    return StartBar::tr("A name is a single word without a slash; choose the folder with the button beside it.");
+  const QString path = folder + QLatin1Char('/') + name;
+  if (!QFileInfo::exists(path)) return {};
+  return StartBar::tr("%1 exists already; call the run %2, for example.").arg(path, freeRunName(folder, name));
+}
+
 StartBar::StartBar(const Theme& theme, QWidget* parent)
     : QWidget(parent),
       name_(new QLineEdit),
@@ -111,14 +120,7 @@ QString StartBar::obstacle() const {
                ? tr("Not valid yet: %1").arg(problems_.front())
                : tr("Not valid yet: %1 (and %2 more)").arg(problems_.front()).arg(problems_.size() - 1);
   }
-  const QString name = this->name();
-  if (name.isEmpty()) return tr("The run needs a name: type one at the left of Start.");
-  if (name.contains(QLatin1Char('/')) || name == QLatin1String(".") || name == QLatin1String(".."))
-    return tr("A name is a single word without a slash; choose the folder with the button beside it.");
-  if (QFileInfo::exists(folder())) {
-    return tr("%1 exists already; call the run %2, for example.").arg(folder(), freeRunName(parent_folder_, name));
-  }
-  return {};
+  return runNameObstacle(parent_folder_, name());
 }
 
 void StartBar::refresh() {

@@ -56,4 +56,7 @@ class StartBar final : public QWidget {
 /// `name`, or `name-2`, `name-3`, ...: the first for which `folder` holds nothing yet.
 QString freeRunName(const QString& folder, const QString& name);
 
+/// Why no run called `name` can be made in `folder`, in a sentence that says what to change; empty: one can.
+QString runNameObstacle(const QString& folder, const QString& name);
+
 }  // namespace meanflow::ui

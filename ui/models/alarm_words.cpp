@@ -97,6 +97,12 @@ std::vector<std::pair<QString, QString>> originFacts(const base::FaultOrigin& or
   return facts;
 }
 
+std::int64_t badStep(const AlarmRow& row) {
+  if (row.diagnosis && row.diagnosis->origin.step > 0) return row.diagnosis->origin.step;
+  if (row.alarm && row.alarm->origin.step > 0) return row.alarm->origin.step;
+  return row.step();
+}
+
 std::vector<AlarmRow> alarmRows(const base::MetricsStore& store) {
   struct Timed {
     double at = 0;

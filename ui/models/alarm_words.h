@@ -33,6 +33,8 @@ struct AlarmRow {
   const std::string& stage() const { return alarm ? alarm->stage : diagnosis->stage; }
   std::int64_t step() const { return alarm ? alarm->step : diagnosis->step; }
 };
+/// The step that went wrong, as far as is known: the one the alarm was raised in may be a later one.
+std::int64_t badStep(const AlarmRow& row);
 /// Newest first.
 std::vector<AlarmRow> alarmRows(const base::MetricsStore& store);
 

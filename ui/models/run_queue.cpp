@@ -97,6 +97,16 @@ void RunQueue::addContinuation(const QString& folder, const QStringList& overrid
   touch();
 }
 
+void RunQueue::addBranch(const base::RunRequest& request) {
+  const QString folder = QString::fromStdString(request.run_folder);
+  QueuedRun run{.id = newId(), .name = QFileInfo(folder).fileName(), .folder = folder};
+  for (const auto& text : request.overrides) run.overrides << QString::fromStdString(text);
+  run.branch = request.branch;
+  run.remark = run.overrides.join(QStringLiteral(", "));
+  runs_.push_back(std::move(run));
+  touch();
+}
+
 void RunQueue::remove(const QString& id) {
   const auto* run = find(id);
   if (!run || run->state == QueuedRun::State::kRunning) return;
@@ -148,13 +158,20 @@ void RunQueue::markEnded(const QString& id, bool is_done, const QString& remark)
 QByteArray RunQueue::toJson() const {
   QJsonArray list;
   for (const auto& run : runs_) {
-    list.append(QJsonObject{{QStringLiteral("id"), run.id},
-                            {QStringLiteral("name"), run.name},
-                            {QStringLiteral("folder"), run.folder},
-                            {QStringLiteral("config"), run.config},
-                            {QStringLiteral("overrides"), QJsonArray::fromStringList(run.overrides)},
-                            {QStringLiteral("state"), QLatin1String(kStates[static_cast<int>(run.state)])},
-                            {QStringLiteral("remark"), run.remark}});
+    QJsonObject entry{{QStringLiteral("id"), run.id},
+                      {QStringLiteral("name"), run.name},
+                      {QStringLiteral("folder"), run.folder},
+                      {QStringLiteral("config"), run.config},
+                      {QStringLiteral("overrides"), QJsonArray::fromStringList(run.overrides)},
+                      {QStringLiteral("state"), QLatin1String(kStates[static_cast<int>(run.state)])},
+                      {QStringLiteral("remark"), run.remark}};
+    if (run.branch) {
+      entry.insert(QStringLiteral("branch"),
+                   QJsonObject{{QStringLiteral("parent"), QString::fromStdString(run.branch->parent)},
+                               {QStringLiteral("stage"), QString::fromStdString(run.branch->stage)},
+                               {QStringLiteral("step"), static_cast<qint64>(run.branch->step)}});
+    }
+    list.append(entry);
   }
   return QJsonDocument(QJsonObject{{QStringLiteral("version"), 1}, {QStringLiteral("runs"), list}}).toJson();
 }
@@ -169,6 +186,11 @@ void RunQueue::fromJson(const QByteArray& json) {
                   .config = entry.value(QStringLiteral("config")).toString(),
                   .remark = entry.value(QStringLiteral("remark")).toString()};
     for (const auto& text : entry.value(QStringLiteral("overrides")).toArray()) run.overrides << text.toString();
+    if (const auto branch = entry.value(QStringLiteral("branch")).toObject(); !branch.isEmpty()) {
+      run.branch = base::BranchPoint{branch.value(QStringLiteral("parent")).toString().toStdString(),
+                                     branch.value(QStringLiteral("stage")).toString().toStdString(),
+                                     branch.value(QStringLiteral("step")).toInteger()};
+    }
     const auto state = entry.value(QStringLiteral("state")).toString();
     for (int i = 0; i < 4; ++i) {
       if (state == QLatin1String(kStates[i])) run.state = static_cast<QueuedRun::State>(i);

@@ -4,8 +4,10 @@
 #include <QObject>
 #include <QString>
 #include <QStringList>
+#include <optional>
 #include <vector>
 
+#include "core/base/run/training_host.h"
 #include "ui/models/studio_state.h"
 
 namespace meanflow::ui {
@@ -18,6 +20,7 @@ struct QueuedRun {
   QString folder = {};
   QString config = {};         ///< File with the whole configuration; empty for a run folder that is continued.
   QStringList overrides = {};  ///< KEY=VALUE, such as the steps of an extended run.
+  std::optional<base::BranchPoint> branch = {};  ///< Where a new run leaves another; `config` is then empty.
   State state = State::kWaiting;
   QString remark = {};  ///< Why it failed, or what else there is to say.
 };
@@ -46,6 +49,8 @@ class RunQueue final : public QObject {
   void add(const QString& name, const QString& folder, const QString& yaml);
   /// A run folder to be continued with some settings replaced.
   void addContinuation(const QString& folder, const QStringList& overrides);
+  /// A new run that leaves another one, with some settings replaced.
+  void addBranch(const base::RunRequest& request);
   void remove(const QString& id);  ///< Not the one that is running.
   void move(const QString& id, int rows);
   void retry(const QString& id);

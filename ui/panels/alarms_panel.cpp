@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/panels/alarms_panel.h"
 
+#include <QAction>
 #include <QDir>
 #include <QFileInfo>
+#include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
 #include <QPushButton>
@@ -67,7 +69,17 @@ AlarmsPanel::AlarmsPanel(const Theme& theme, QWidget* parent)
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(4);
   column->addWidget(details_, 1);
-  column->addWidget(report_, 0, Qt::AlignLeft);
+  auto* branch = new QPushButton;
+  auto* replay = new QPushButton;
+  auto* buttons = new QHBoxLayout;
+  for (auto* button : {branch, replay, report_}) buttons->addWidget(button);
+  buttons->addStretch(1);
+  column->addLayout(buttons);
+  list_->setContextMenuPolicy(Qt::ActionsContextMenu);
+  branch_ = addAction("branch", tr("Branch from before it…"), QKeySequence(tr("Ctrl+Alt+B")), branch,
+                      &AlarmsPanel::branchRequested);
+  replay_ = addAction("replay", tr("Replay this step"), QKeySequence(tr("Ctrl+Alt+R")), replay,
+                      &AlarmsPanel::replayRequested);
   auto* both = new QSplitter(Qt::Vertical);
   both->addWidget(list_);
   both->addWidget(below);
@@ -96,6 +108,47 @@ AlarmsPanel::AlarmsPanel(const Theme& theme, QWidget* parent)
     refreshSoon();
   });
   refresh();
+}
+
+QAction* AlarmsPanel::addAction(const char* icon, const QString& name, const QKeySequence& key, QPushButton* button,
+                                void (AlarmsPanel::*wanted)(const QString&, qint64)) {
+  auto* action = new QAction(theme_.icon(QLatin1String(icon)), name, list_);
+  action->setShortcut(key);
+  action->setShortcutContext(Qt::WidgetShortcut);
+  list_->addAction(action);
+  button->setText(name);
+  button->setIcon(action->icon());
+  button->setAccessibleName(name);
+  connect(button, &QPushButton::clicked, action, &QAction::trigger);
+  connect(action, &QAction::changed, button, [action, button] {
+    button->setEnabled(action->isEnabled());
+    button->setToolTip(action->toolTip());
+  });
+  connect(action, &QAction::triggered, this, [this, wanted] {
+    if (chosen_ < 0) return;
+    const auto& row = rows_[static_cast<std::size_t>(chosen_)];
+    Q_EMIT(this->*wanted)(QString::fromStdString(row.stage()), badStep(row));
+  });
+  return action;
+}
+
+void AlarmsPanel::setObstacles(const QString& branching, const QString& replaying) {
+  branch_obstacle_ = branching;
+  replay_obstacle_ = replaying;
+  refreshActions();
+}
+
+void AlarmsPanel::refreshActions() {
+  const auto offer = [this](QAction* action, const QString& what, QString obstacle) {
+    if (chosen_ < 0) obstacle = tr("choose an alarm first");
+    action->setEnabled(obstacle.isEmpty());
+    action->setToolTip(obstacle.isEmpty()
+                           ? tr("%1 (%2)").arg(what, action->shortcut().toString(QKeySequence::NativeText))
+                           : tr("%1: %2").arg(what, obstacle));
+  };
+  const QString step = chosen_ < 0 ? QString() : formatCount(badStep(rows_[static_cast<std::size_t>(chosen_)]));
+  offer(branch_, tr("A new run from the step before, which passes over step %1").arg(step), branch_obstacle_);
+  offer(replay_, tr("Trains up to step %1 again and looks into every operation of it").arg(step), replay_obstacle_);
 }
 
 int AlarmsPanel::numRows() const { return list_->topLevelItemCount(); }
@@ -164,6 +217,7 @@ void AlarmsPanel::chooseAtCursor() {
 
 void AlarmsPanel::present(int row) {
   chosen_ = row;
+  refreshActions();
   if (row < 0) {
     details_->clear();
     report_->setVisible(false);

@@ -6,6 +6,7 @@
 #include "ui/models/alarm_words.h"
 #include "ui/panels/step_panel.h"
 
+class QAction;
 class QLabel;
 class QPushButton;
 class QTextBrowser;
@@ -23,9 +24,13 @@ class AlarmsPanel final : public StepPanel {
   int numRows() const;
   QString details() const;  ///< As plain text, of the chosen row.
   QTreeWidget& list() { return *list_; }
+  /// Why nothing can be branched from here or replayed now; empty: it can.
+  void setObstacles(const QString& branching, const QString& replaying);
 
  Q_SIGNALS:
-  void openRequested(const QString& folder);  ///< The folder of a diagnosis, to be looked at.
+  void openRequested(const QString& folder);                    ///< The folder of a diagnosis, to be looked at.
+  void branchRequested(const QString& stage, qint64 bad_step);  ///< From the step before it.
+  void replayRequested(const QString& stage, qint64 bad_step);
 
  protected:
   void refresh() override;
@@ -37,6 +42,9 @@ class AlarmsPanel final : public StepPanel {
   void fill();
   void present(int row);
   void chooseAtCursor();
+  QAction* addAction(const char* icon, const QString& name, const QKeySequence& key, QPushButton* button,
+                     void (AlarmsPanel::*wanted)(const QString&, qint64));
+  void refreshActions();
   void explainNothing();
   QString html(const AlarmRow& row) const;
   QString reportFolder(const AlarmRow& row) const;
@@ -46,9 +54,12 @@ class AlarmsPanel final : public StepPanel {
   QTreeWidget* list_;
   QTextBrowser* details_;
   QPushButton* report_;
+  QAction* branch_;
+  QAction* replay_;
   std::vector<AlarmRow> rows_;
   std::optional<std::uint64_t> shown_revision_;
   int chosen_ = -1;
+  QString branch_obstacle_, replay_obstacle_;
 };
 
 }  // namespace meanflow::ui

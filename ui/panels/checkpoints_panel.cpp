@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "ui/config/branch_plan.h"
 #include "ui/panels/class_grid_controls.h"
 #include "ui/panels/empty_state.h"
 #include "ui/panels/export_dialog.h"
@@ -101,6 +102,8 @@ CheckpointsPanel::CheckpointsPanel(const Theme& theme, QWidget* parent)
                       QKeySequence(tr("Ctrl+G")), &CheckpointsPanel::sample);
   compare_ = addAction("compare", tr("Compare two"), tr("Both on the same noises, under a wipe in the class grids"),
                        QKeySequence(tr("Ctrl+Alt+C")), &CheckpointsPanel::compare);
+  branch_ = addAction("branch", tr("Branch from here…"), tr("A new run that goes on from it with other settings"),
+                      QKeySequence(tr("Ctrl+Alt+B")), &CheckpointsPanel::branch);
   check_ = addAction("check", tr("Check the values"), tr("Reads every value in the chosen checkpoints"),
                      QKeySequence(tr("Ctrl+Alt+V")), &CheckpointsPanel::check);
   export_ = addAction("export", tr("Export…"), tr("Writes it for Python or Hugging Face"),
@@ -283,6 +286,8 @@ void CheckpointsPanel::refreshActions() {
   QString common;
   if (!source_)
     common = tr("no run is open");
+  else if (source_->isForeign())
+    common = tr("the run was recorded by another program and can only be looked at");
   else if (cards.empty())
     common = tr("choose a checkpoint first");
   else if (!is_there)
@@ -303,6 +308,10 @@ void CheckpointsPanel::refreshActions() {
   if (pair.isEmpty() && cards[0]->isTeacher() != cards[1]->isTeacher())
     pair = tr("a teacher and a student are not drawn alike; choose two of one kind");
   offer(compare_, pair);
+  QString branching = one;
+  if (branching.isEmpty() && !canBranchFrom(cards[0]->facts.stage)) branching = tr("its stage trains nothing");
+  if (branching.isEmpty() && !cards[0]->facts.problem.empty()) branching = tr("it is incomplete");
+  offer(branch_, branching);
   offer(check_, common);
   QString exporting = one;
   if (exporting.isEmpty() && !host_) exporting = no_library;
@@ -317,6 +326,11 @@ void CheckpointsPanel::refreshActions() {
       std::all_of(cards.begin(), cards.end(), [](const auto* card) { return card->is_newest_healthy; }))
     deleting = tr("the newest healthy checkpoint of a stage stays: training goes on from it");
   offer(delete_, deleting);
+}
+
+void CheckpointsPanel::branch() {
+  const auto cards = chosen();
+  if (cards.size() == 1) Q_EMIT branchRequested(QString::fromStdString(cards[0]->facts.stage), cards[0]->facts.step);
 }
 
 void CheckpointsPanel::sample() {

@@ -42,6 +42,7 @@ class CheckpointsPanel final : public QWidget {
  Q_SIGNALS:
   void sampleRequested(const QString& path);
   void compareRequested(const QString& first, const QString& second);  ///< The older one first.
+  void branchRequested(const QString& stage, qint64 step);
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -49,6 +50,7 @@ class CheckpointsPanel final : public QWidget {
  private:
   QAction* addAction(const char* icon, const QString& name, const QString& tip, const QKeySequence& key,
                      void (CheckpointsPanel::*act)());
+  void branch();
   void sample();
   void compare();
   void check();
@@ -75,6 +77,7 @@ class CheckpointsPanel final : public QWidget {
   EmptyState* empty_;
   QStackedLayout* stack_;
   QLabel* summary_;
+  QAction* branch_;
   QAction* sample_;
   QAction* compare_;
   QAction* export_;

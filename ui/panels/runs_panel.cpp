@@ -214,6 +214,13 @@ void RunsPanel::refresh() {
   showNotes();
 }
 
+void RunsPanel::overlay(const QString& folder) {
+  if (overlaid_.contains(folder)) return;
+  overlaid_.append(folder);
+  refresh();
+  Q_EMIT overlayChanged(overlaid_);
+}
+
 void RunsPanel::showNotes() {
   const QString folder = currentFolder();
   const auto* card = catalog_.find(folder);

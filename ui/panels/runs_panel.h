@@ -33,6 +33,7 @@ class RunsPanel final : public QWidget {
 
  public Q_SLOTS:
   void refresh();
+  void overlay(const QString& folder);  ///< As if it had been ticked.
 
  Q_SIGNALS:
   void openRequested(const QString& folder);

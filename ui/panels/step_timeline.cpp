@@ -112,6 +112,8 @@ void TimelineBar::paintEvent(QPaintEvent*) {
 }
 
 void TimelineBar::mousePressEvent(QMouseEvent* event) {
+  // Its menu is about the step that was pointed at.
+  if (event->button() == Qt::RightButton && isEnabled()) Q_EMIT userMoved(positionAt(event->position().x()));
   if (event->button() != Qt::LeftButton || !isEnabled()) return;
   setSliderDown(true);
   Q_EMIT userMoved(positionAt(event->position().x()));
@@ -218,6 +220,11 @@ void StepTimeline::setSource(RunSource* source) {
   is_live_ = true;
   live_->setChecked(true);
   refresh();
+}
+
+void StepTimeline::setStepActions(const QList<QAction*>& actions) {
+  bar_->addActions(actions);
+  bar_->setContextMenuPolicy(Qt::ActionsContextMenu);
 }
 
 StepCursor StepTimeline::cursor() const { return source_ ? source_->axis().at(bar_->value()) : StepCursor{}; }

@@ -52,6 +52,8 @@ class StepTimeline final : public QWidget {
   explicit StepTimeline(const Theme& theme, QWidget* parent = nullptr);
 
   void setSource(RunSource* source);
+  /// What can be done with the step under the cursor, as a menu of the bar.
+  void setStepActions(const QList<QAction*>& actions);
   bool isLive() const { return is_live_; }
   StepCursor cursor() const;
 

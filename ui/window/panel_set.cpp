@@ -4,6 +4,7 @@
 #include <QDesktopServices>
 #include <QSplitter>
 #include <QUrl>
+#include <QVBoxLayout>
 
 #include "ui/config/config_panel.h"
 #include "ui/models/system_monitor.h"
@@ -20,6 +21,7 @@
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
 #include "ui/panels/queue_panel.h"
+#include "ui/panels/replay_strip.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/panels/system_panel.h"
@@ -51,6 +53,7 @@ PanelSet::PanelSet(const Theme& theme, RunController& controller, RunCatalog& ca
       evaluation(new EvaluationPanel(theme)),
       data(new DataPanel(theme)),
       alarms(new AlarmsPanel(theme)),
+      replay(new ReplayStrip(theme)),
       finite_difference(new FiniteDifferencePanel(theme, controller)),
       time_figures(new TimeFiguresPanel(theme)),
       timeline_(timeline),
@@ -96,7 +99,13 @@ void PanelSet::dock() {
       tr("Scores of the run and of others beside it, each with a card that says how it was made"));
   add("data", tr("Data"), data,
       tr("Classes and images of the data set, what the decoder makes of them, latent statistics"));
-  add("alarms", tr("Alarms"), alarms,
+  auto* watched = new QWidget;
+  auto* column = new QVBoxLayout(watched);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(4);
+  column->addWidget(alarms, 1);
+  column->addWidget(replay);
+  add("alarms", tr("Alarms"), watched,
       tr("What left its normal range, what was done about it, and what a replay of the step found"));
   add("finite_difference", tr("Finite difference"), finite_difference,
       tr("How good du/dt is at the step delta_t in use, and which step would be better"));
@@ -130,8 +139,9 @@ void PanelSet::connectPanels() {
     connect(panel, &StepPanel::stepPicked, &timeline_, &StepTimeline::setCursor);
     connect(&timeline_, &StepTimeline::cursorMoved, panel, &StepPanel::showStep);
   }
-  connect(alarms, &AlarmsPanel::openRequested, this,
-          [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); });
+  const auto open = [](const QString& folder) { QDesktopServices::openUrl(QUrl::fromLocalFile(folder)); };
+  connect(alarms, &AlarmsPanel::openRequested, this, open);
+  connect(replay, &ReplayStrip::openRequested, this, open);
   connect(class_map, &ClassMapPanel::classChosen, this, [this](int label) {
     layout_.bringUp(QStringLiteral("class_grids"));
     class_grids->showClass(label);

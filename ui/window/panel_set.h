@@ -30,6 +30,7 @@ class LogPanel;
 class PipelinePanel;
 class QueuePanel;
 class RecentRuns;
+class ReplayStrip;
 class RunCatalog;
 class RunController;
 class RunQueue;
@@ -69,6 +70,7 @@ class PanelSet final : public QObject {
   EvaluationPanel* const evaluation;
   DataPanel* const data;
   AlarmsPanel* const alarms;
+  ReplayStrip* const replay;  ///< Below the alarms.
   FiniteDifferencePanel* const finite_difference;
   TimeFiguresPanel* const time_figures;
 

@@ -28,7 +28,8 @@ void RunDesk::setSource(RunSource* source) {
   source_ = source;
   if (!source_) return;
   connect(source_, &RunSource::changed, this, [this](StoreKind kind) {
-    if (kind != StoreKind::kSummary || !queue_.running() || !base::isEnded(source_->summary().state)) return;
+    const bool is_waited_for = queue_.running() || queue_.isGoing();  // runs are started past the queue, too
+    if (kind != StoreKind::kSummary || !is_waited_for || !base::isEnded(source_->summary().state)) return;
     // Not from within a signal of the source, which the next run replaces.
     QMetaObject::invokeMethod(this, &RunDesk::followQueue, Qt::QueuedConnection);
   });
@@ -37,6 +38,12 @@ void RunDesk::setSource(RunSource* source) {
 void RunDesk::setPreflight(bool is_going) {
   if (is_going == is_preflight_going_) return;
   is_preflight_going_ = is_going;
+  if (!is_going) followQueue();
+}
+
+void RunDesk::setReplay(bool is_going) {
+  if (is_going == is_replay_going_) return;
+  is_replay_going_ = is_going;
   if (!is_going) followQueue();
 }
 
@@ -56,6 +63,10 @@ bool RunDesk::canStart(QString* why) const {
   }
   if (is_preflight_going_) {
     *why = tr("A pre-flight is going on: wait for its page or cancel it there, then start.");
+    return false;
+  }
+  if (is_replay_going_) {
+    *why = tr("A step is being replayed: wait for what it finds, then start.");
     return false;
   }
   return true;
@@ -138,15 +149,17 @@ void RunDesk::followQueue() {
     queue_.markEnded(running->id, state == base::RunState::kFinished, remark);
     return;  // comes here again: the queue has changed
   }
-  while (queue_.isGoing() && host_ && !is_preflight_going_ && !hasLiveRun() && !queue_.running()) {
+  while (queue_.isGoing() && host_ && !is_preflight_going_ && !is_replay_going_ && !hasLiveRun() && !queue_.running()) {
     const auto* next = queue_.next();
     if (!next) return queue_.setGoing(false);
     queue_.flush();
     base::RunRequest request;
     request.run_folder = next->folder.toStdString();
-    // A folder that is there already is continued with its own configuration.
-    if (!QFileInfo::exists(next->folder + QStringLiteral("/config.yaml"))) request.config = next->config.toStdString();
-    for (const auto& text : next->overrides) request.overrides.push_back(text.toStdString());
+    // A folder that is there already is continued with its own configuration, in which a branch has its changes.
+    const bool is_there = QFileInfo::exists(next->folder + QStringLiteral("/config.yaml"));
+    if (!is_there) request.config = next->config.toStdString(), request.branch = next->branch;
+    if (!is_there || !next->branch)
+      for (const auto& text : next->overrides) request.overrides.push_back(text.toStdString());
     const QString id = next->id;
     const QString why = start(request, nullptr);
     why.isEmpty() ? queue_.markRunning(id) : queue_.markEnded(id, false, why);

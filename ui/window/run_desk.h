@@ -34,6 +34,8 @@ class RunDesk final : public QObject {
   void setSource(RunSource* source);  ///< The run on show; null: none.
   /// While a pre-flight measures, nothing is started: it would be measured slow.
   void setPreflight(bool is_going);
+  /// The same of a replay.
+  void setReplay(bool is_going);
   bool hasLiveRun() const;
   /// False, with a sentence that says what to do, when nothing can be started now.
   bool canStart(QString* why) const;
@@ -45,6 +47,8 @@ class RunDesk final : public QObject {
   /// Continues a run whose stages are all trained, so that the stage report scores it.
   QString evaluate(RunSource& source);
   QString extend(const QString& folder, const QString& assignment);
+  /// `request.branch` says which run a new one leaves, and where.
+  QString startBranch(const base::RunRequest& request) { return start(request, nullptr); }
 
  public Q_SLOTS:
   void followQueue();  ///< Marks what has ended and starts what is next.
@@ -60,7 +64,7 @@ class RunDesk final : public QObject {
   base::TrainingHost* host_ = nullptr;
   QString problem_;
   QPointer<RunSource> source_;
-  bool is_preflight_going_ = false;
+  bool is_preflight_going_ = false, is_replay_going_ = false;
 };
 
 }  // namespace meanflow::ui

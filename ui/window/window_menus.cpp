@@ -99,6 +99,11 @@ void WindowMenus::buildRun(QMenu* menu) {
                   tr("A few dry steps tell time, memory and disk, and what would stop the run"));
   extend = add(menu, "extend", {}, tr("&Extend…"), QKeySequence(tr("Ctrl+Shift+X")),
                tr("Raise a stage's steps and continue a run that has ended"));
+  menu->addSeparator();
+  branch = add(menu, "branch", QStringLiteral("branch"), tr("&Branch from here…"), QKeySequence(tr("Ctrl+B")),
+               tr("A new run that leaves this one at the step under the cursor and goes on with other settings"));
+  replay = add(menu, "replay", QStringLiteral("replay"), tr("Repla&y this step"), QKeySequence(tr("Ctrl+R")),
+               tr("Train up to the step under the cursor again, beside the run, and look into every operation of it"));
 }
 
 void WindowMenus::buildView(QMenu* menu, const std::vector<QDockWidget*>& docks) {

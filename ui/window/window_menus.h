@@ -30,6 +30,7 @@ class WindowMenus final : public QObject {
   QAction *new_run, *demo, *open, *close_run, *export_curves, *quit;
   QAction *import_config, *export_config, *find_setting;
   QAction *start, *pause, *save, *stop, *discard, *start_config, *queue_config, *preflight, *extend;
+  QAction *branch, *replay;
   std::array<QAction*, kNumPerspectives> perspectives{};
   QAction *palette, *reset_layout, *live, *previous_mark, *next_mark, *filter_log;
   QAction *theme_system, *theme_light, *theme_dark;
