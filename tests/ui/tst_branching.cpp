@@ -97,8 +97,8 @@ class TestBranching : public QObject {
       return branchWay({"/r", "teacher", step}, checkpoint);
     };
     QCOMPARE(way(400, 400), QStringLiteral("It starts from the checkpoint of step 400; nothing is trained again."));
-    QCOMPARE(way(401, 400), QStringLiteral("It starts from the checkpoint of step 400; 1 step is trained again, as the "
-                                           "run did, to get to step 401."));
+    QCOMPARE(way(401, 400),
+             QStringLiteral("It starts from the checkpoint of step 400; 1 step is trained again as the run did."));
     QVERIFY(way(450, 400).contains(QStringLiteral("50 steps are trained again")));
     QVERIFY(way(50, {}).contains(QStringLiteral("no checkpoint at or before this step")));
     QCOMPARE(way(0, {}), QStringLiteral("It starts at the beginning of the stage."));
@@ -184,6 +184,7 @@ class TestBranching : public QObject {
     QTest::keyClick(&search.line(), Qt::Key_Return);
     auto* ema = ask->editorOf(QStringLiteral("teacher.training.ema_decay"));
     QVERIFY(ema);
+    QTRY_VERIFY(ema->editor()->hasFocus() && ema->visibleRegion().boundingRect().height() == ema->height());
     auto* ema_line = qobject_cast<QLineEdit*>(ema->editor());
     ema_line->selectAll();
     QTest::keyClicks(ema_line, QStringLiteral("0.9"));

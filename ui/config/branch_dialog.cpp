@@ -140,6 +140,11 @@ void BranchDialog::layOut() {
   connect(queue_, &QPushButton::clicked, this, &BranchDialog::queueRequested);
   connect(place_, &QToolButton::clicked, this, &BranchDialog::askFolder);
   connect(search_, &SettingSearch::picked, this, &BranchDialog::addSetting);
+  // Texts wrap when they are shown, and move what was brought into sight.
+  connect(scroll_->verticalScrollBar(), &QScrollBar::rangeChanged, this, [this] {
+    for (auto* editor : editors_)
+      if (editor->isAncestorOf(focusWidget())) scroll_->ensureWidgetVisible(editor);
+  });
   connect(name_, &QLineEdit::textEdited, this, [this] {
     refusal_.clear();
     refresh();
@@ -188,8 +193,7 @@ void BranchDialog::present(const base::Result<BranchStart>& start) {
   }
   refreshChanges();
   refresh();
-  scroll_->verticalScrollBar()->setValue(0);
-  if (!editors_.empty()) editors_.front()->editor()->setFocus(Qt::OtherFocusReason);
+  if (!editors_.empty()) reveal(editors_.front());
 }
 
 void BranchDialog::addSetting(const QString& key) {
@@ -214,9 +218,15 @@ void BranchDialog::addSetting(const QString& key) {
     editors_.push_back(editor);
     refreshField(key);
   }
-  editor->editor()->setFocus(Qt::OtherFocusReason);
-  // Its place is known once it has been laid out.
-  QTimer::singleShot(0, editor, [this, editor] { scroll_->ensureWidgetVisible(editor); });
+  reveal(editor);
+}
+
+void BranchDialog::reveal(FieldEditor* editor) {
+  // It can take the focus, and has a place, once it has been laid out.
+  QTimer::singleShot(0, editor, [this, editor] {
+    editor->editor()->setFocus(Qt::OtherFocusReason);
+    scroll_->ensureWidgetVisible(editor);
+  });
 }
 
 FieldEditor* BranchDialog::editorOf(const QString& key) const {
@@ -251,6 +261,7 @@ void BranchDialog::refreshChanges() {
   changes_title_->setProperty("heading", !changes.empty());
   changes_title_->style()->unpolish(changes_title_);
   changes_title_->style()->polish(changes_title_);
+  changes_title_->setVisible(!changes.empty() || draft_.problems().isEmpty());
   changes_title_->setText(changes.empty() ? tr("No setting differs yet: the branch would do again what the run did.")
                                           : tr("What the branch does differently"));
 }

@@ -51,6 +51,7 @@ class BranchDialog final : public QDialog {
   void layOut();
   void present(const base::Result<BranchStart>& start);
   void connectDraft();
+  void reveal(FieldEditor* editor);
   void refreshField(const QString& key);
   void refreshChanges();
   void refresh();

@@ -61,19 +61,17 @@ QStringList branchSettings(const std::string& stage) {
 
 QString branchWay(const base::BranchPoint& at, const std::optional<std::int64_t>& checkpoint) {
   const auto steps = [](std::int64_t count) {
-    return count == 1 ? planText("1 step is trained again, as the run did")
-                      : planText("%1 steps are trained again, as the run did").arg(formatCount(count));
+    return count == 1 ? planText("1 step is trained again as the run did")
+                      : planText("%1 steps are trained again as the run did").arg(formatCount(count));
   };
   if (checkpoint && *checkpoint == at.step)
     return planText("It starts from the checkpoint of step %1; nothing is trained again.").arg(formatCount(at.step));
   if (checkpoint)
-    return planText("It starts from the checkpoint of step %1; %2, to get to step %3.")
-        .arg(formatCount(*checkpoint), steps(at.step - *checkpoint), formatCount(at.step));
+    return planText("It starts from the checkpoint of step %1; %2.")
+        .arg(formatCount(*checkpoint), steps(at.step - *checkpoint));
   if (at.step == 0) return planText("It starts at the beginning of the stage.");
-  return planText(
-             "The stage has no checkpoint at or before this step. It starts at the beginning; %1, to get to "
-             "step %2.")
-      .arg(steps(at.step), formatCount(at.step));
+  return planText("The stage has no checkpoint at or before this step. It starts at the beginning; %1.")
+      .arg(steps(at.step));
 }
 
 QString proposedBranchName(const base::BranchPoint& at, const QString& folder) {

@@ -36,7 +36,6 @@ ReplayStrip::ReplayStrip(const Theme& theme, QWidget* parent)
       report_(new QPushButton(theme.icon(QStringLiteral("folder")), tr("Open the report"))),
       close_(new QToolButton) {
   setProperty("banner", true);
-  setProperty("level", QStringLiteral("warning"));
   title_->setProperty("heading", true);
   title_->setWordWrap(true);
   for (auto* label : {text_, facts_}) {
@@ -120,7 +119,10 @@ void ReplayStrip::present() {
   report_->setEnabled(is_there);
   report_->setToolTip(is_there ? tr("The folder %1, with report.md").arg(folder_)
                                : tr("The folder %1 is not there").arg(folder_));
-  setProperty("level", is_error ? QStringLiteral("error") : QStringLiteral("warning"));
+  const bool has_fault = outcome && !is_error && outcome->found.kind != "none";
+  setProperty("level", is_error    ? QStringLiteral("error")
+                       : has_fault ? QStringLiteral("warning")
+                                   : QStringLiteral("info"));
   style()->unpolish(this);
   style()->polish(this);
   setAccessibleName(title_->text());

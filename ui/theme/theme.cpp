@@ -142,6 +142,7 @@ QProgressBar[state="waiting"]::chunk { background: @idle; }
 QFrame[card="true"] { background: @panel; border: 1px solid @border; border-radius: 8px; }
 QFrame[card="true"][current="true"] { border: 1px solid @accent; }
 QFrame[banner="true"] { background: @panel; border: 1px solid @border; border-left: 4px solid @warning; border-radius: 4px; }
+QFrame[banner="true"][level="info"] { border-left: 4px solid @accent; }
 QFrame[banner="true"][level="error"] { border-left: 4px solid @bad; }
 QLabel[muted="true"] { color: @muted; }
 QLabel[heading="true"] { font-weight: 600; }
