@@ -153,6 +153,11 @@ std::string adviceFor(const base::AlarmRaised& alarm, const base::FaultOrigin& o
   if (origin.operation == "weights" || origin.operation == "optimizer" || origin.operation == "average") {
     if (origin.tensor == "learning_rate")
       return fmt::format("Go back to the last healthy checkpoint with {}.lr as it was before.", training);
+    if (alarm.kind == "explosion")
+      return fmt::format(
+          "The weights had run away before this step: branch from the last healthy checkpoint with a lower {}.lr "
+          "or clip_grad.",
+          training);
     return "The stored state was damaged before this step: go back to the last healthy checkpoint; it was verified "
            "finite when it was written.";
   }

@@ -58,7 +58,7 @@ class Search {
 
   FaultFinding run() {
     lookAtSamples();
-    if (lookAtStoredTensors() || lookAtRate() || lookAtGrowth()) return finding_;
+    if (lookAtStoredTensors() || lookAtChanges()) return finding_;
     const auto suspect = suspectedMember();
     const auto traced = suspect ? *suspect : 0;
     if (positions_.empty()) return finding_;
@@ -68,6 +68,7 @@ class Search {
     if (suspect) finding_.origin.sample = members().samples.at(*suspect);
     if (bad) describe(*bad);
     finding_.is_found = bad.has_value() || suspect.has_value();
+    if (finding_.is_found && !reason_.empty()) finding_.text += "; " + reason_;
     if (bad) {
       finding_.trace.resize(std::min(finding_.trace.size(), *bad + 1 + kLinesAfter));
       finding_.reference.resize(std::min(finding_.reference.size(), finding_.trace.size()));
@@ -116,39 +117,53 @@ class Search {
            name_it(scene_.state.ema.averages(), "average", "weight average");
   }
 
-  /// Weights that are many times as large as in the last healthy checkpoint: the one that grew most.
-  bool lookAtGrowth() {
-    if (scene_.kind == "non_finite" || scene_.healthy_weights.empty()) return false;
+  /// What changed before the step: a learning rate or a weight that is many times what it was. It is the finding where
+  /// the numbers merely grew; where one is not finite the operation that made it says more, and this is its reason.
+  bool lookAtChanges() {
+    const auto change = changeOfRate();
+    const auto found = change ? change : growthOfWeights();
+    if (!found) return false;
+    if (scene_.kind == "non_finite") {
+      reason_ = found->text;
+      return false;
+    }
+    finding_.is_found = true;
+    finding_.text = found->text;
+    finding_.origin.tensor = found->tensor;
+    finding_.origin.operation = found->operation;
+    if (found->operation == "weights") finding_.origin.block = blockOf(found->tensor);
+    return true;
+  }
+
+  struct Change {
+    std::string tensor, operation, text;
+  };
+  std::optional<Change> changeOfRate() const {
+    if (!(scene_.typical_lr > 0) || scene_.lr < kLargeRate * scene_.typical_lr) return std::nullopt;
+    return Change{"learning_rate", "optimizer",
+                  fmt::format("the learning rate is {:.3g}, {:.0f} times what it was in the steps before ({:.3g})",
+                              scene_.lr, scene_.lr / scene_.typical_lr, scene_.typical_lr)};
+  }
+
+  /// The weight that grew most since the last healthy checkpoint.
+  std::optional<Change> growthOfWeights() const {
     const torch::NoGradGuard no_grad;
     const auto now = scene_.state.module.named_parameters();
+    std::string tensor;
     double largest = kLarge;
     for (const auto& [name, healthy] : scene_.healthy_weights) {
       const auto* weight = now.find(name);
       if (!weight) continue;
       const double before = healthy.norm().item<double>(), growth = weight->norm().item<double>() / before;
       // A weight that starts at zero grows without bound and means nothing by it.
-      if (before < 1e-3 * std::sqrt(static_cast<double>(healthy.numel())) || growth <= largest) continue;
+      if (before < 1e-3 * std::sqrt(static_cast<double>(healthy.numel())) || !(growth > largest)) continue;
       largest = growth;
-      finding_.origin.tensor = name;
+      tensor = name;
     }
-    if (finding_.origin.tensor.empty()) return false;
-    finding_.is_found = true;
-    finding_.origin.block = blockOf(finding_.origin.tensor);
-    finding_.origin.operation = "weights";
-    finding_.text = fmt::format("the weight {} is {:.0f} times as large as in the last healthy checkpoint",
-                                finding_.origin.tensor, largest);
-    return true;
-  }
-
-  bool lookAtRate() {
-    if (scene_.kind == "non_finite" || !(scene_.typical_lr > 0) || scene_.lr < kLargeRate * scene_.typical_lr)
-      return false;
-    finding_.is_found = true;
-    finding_.origin.tensor = "learning_rate";
-    finding_.origin.operation = "optimizer";
-    finding_.text = fmt::format("the learning rate is {:.3g}, {:.0f} times what it was in the steps before ({:.3g})",
-                                scene_.lr, scene_.lr / scene_.typical_lr, scene_.typical_lr);
-    return true;
+    if (tensor.empty()) return std::nullopt;
+    return Change{
+        tensor, "weights",
+        fmt::format("the weight {} is {:.0f} times as large as in the last healthy checkpoint", tensor, largest)};
   }
 
   bool hasFiniteGradient(std::size_t member) {
@@ -256,6 +271,7 @@ class Search {
   std::vector<std::int64_t> positions_;
   std::optional<BatchMembers> members_;
   FaultFinding finding_;
+  std::string reason_;
 };
 
 Json toJson(const FaultFinding& finding) {

@@ -29,6 +29,9 @@ NamedTensors newestWeights(const base::RunFolder& folder, const std::string& sta
   return {loaded->begin(), loaded->end()};
 }
 
+/// printf's "-nan" says nothing that NaN does not.
+std::string shown(double value) { return std::isnan(value) ? "NaN" : fmt::format("{:.6g}", value); }
+
 std::string exactness(double error) {
   if (std::isnan(error))
     return "The step was evaluated again on the weights it began with; its loss was not finite both times.";
@@ -157,10 +160,10 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
     for (std::int64_t k = 0; k < settings().rollback_skips; ++k) passed_over_.insert(step.step - k);
     return StepVerdict::kRollBack;
   }
-  throw Diverged(
-      fmt::format("{} diverged at step {}: loss {:.6g}, gradient norm {:.6g}{}; the weights are still those of "
-                  "step {}. {}",
-                  task_.name(), step.step, loss, step.grad_norm, why, step.step - 1, adviceFor(alarm, origin)));
+  throw Diverged(fmt::format(
+      "{} diverged at step {}: loss {}, gradient norm {}{}; the weights are still those of "
+      "step {}. {}",
+      task_.name(), step.step, shown(loss), shown(step.grad_norm), why, step.step - 1, adviceFor(alarm, origin)));
 }
 
 double StageHealth::repeatedObjective(std::int64_t step) {
