@@ -70,7 +70,14 @@ struct Fold {
   void orderStages(const std::vector<std::string>& names) {
     const auto current =
         run.current_stage < 0 ? std::string() : run.stages[static_cast<std::size_t>(run.current_stage)].name;
-    const auto place = [&](const StageSummary& stage) { return std::find(names.begin(), names.end(), stage.name); };
+    // A branch may go on with its last stages alone: then the others stand where they always do.
+    static const std::vector<std::string> kUsual = {"encoder",   "decoder", "teacher", "cmt",
+                                                    "mean_flow", "control", "report"};
+    const bool names_all = std::all_of(run.stages.begin(), run.stages.end(), [&](const auto& stage) {
+      return std::find(names.begin(), names.end(), stage.name) != names.end();
+    });
+    const auto& order = names_all ? names : kUsual;
+    const auto place = [&](const StageSummary& stage) { return std::find(order.begin(), order.end(), stage.name); };
     std::stable_sort(run.stages.begin(), run.stages.end(),
                      [&](const auto& a, const auto& b) { return place(a) < place(b); });
     if (const auto* stage = run.find(current)) makeCurrent(*stage);
