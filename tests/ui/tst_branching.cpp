@@ -460,7 +460,7 @@ class TestBranching : public QObject {
     QCOMPARE(host_->replayed.step, std::int64_t{120});
     QTRY_VERIFY(strip.isVisible());
     QVERIFY(says(strip, "Replay of emoji, step 120 of MeanFlow"));
-    QVERIFY(strip.text().contains(QStringLiteral("is trained again")));
+    QVERIFY(strip.text().contains(QStringLiteral("Trained again beside the run")));
     QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_going")));
     // One at a time, and nothing is started beside it.
     QVERIFY(!action("replay")->isEnabled());

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A walk through the window with the real training library, by clicks and keys alone: a tiny run is launched, paused,
-// scrubbed, sampled, closed and opened again. On the way every panel is pictured. MEANFLOW_TOUR_RUN names a finished
-// run to picture instead of the tiny one, MEANFLOW_TOUR_OUT where the pictures go (packaging/tour sets both).
+// scrubbed, replayed, branched, sampled, closed and opened again. On the way every panel is pictured. MEANFLOW_TOUR_RUN
+// names a finished run to picture instead of the tiny one, MEANFLOW_TOUR_OUT where the pictures go (packaging/tour sets
+// both).
 #include <dlfcn.h>
 
+#include <QAbstractSlider>
 #include <QAction>
 #include <QApplication>
 #include <QComboBox>
 #include <QDir>
 #include <QDockWidget>
+#include <QFile>
 #include <QFileInfo>
 #include <QLineEdit>
 #include <QListWidget>
@@ -23,15 +26,20 @@
 
 #include "tests/support/studio_test.h"
 #include "tests/training/run/tiny_preset.h"
+#include "ui/config/branch_dialog.h"
+#include "ui/config/field_editor.h"
 #include "ui/main_window.h"
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/class_grid_controls.h"
 #include "ui/panels/class_grid_panel.h"
+#include "ui/panels/curves_panel.h"
 #include "ui/panels/data_panel.h"
 #include "ui/panels/evaluation_panel.h"
+#include "ui/panels/replay_strip.h"
 #include "ui/panels/step_timeline.h"
 #include "ui/theme/theme.h"
 #include "ui/window/command_palette.h"
+#include "ui/window/step_actions.h"
 
 using namespace meanflow;
 using namespace meanflow::ui;
@@ -109,6 +117,62 @@ class TestWalk : public QObject {
     QVERIFY(window_->timeline().isLive());
   }
 
+  void aStepIsReplayedToTheBit() {
+    pointAtTeacher(450);
+    key(Qt::Key_R, Qt::ControlModifier);
+    auto* strip = window_->findChild<ReplayStrip*>();
+    QTRY_VERIFY(strip->isVisible());
+    QTRY_VERIFY_WITH_TIMEOUT(window_->stepActions().replayJob().outcome(), kPatienceMs);
+    QVERIFY2(!strip->facts().isEmpty(), qPrintable(strip->text()));
+    QVERIFY2(strip->facts().back().contains(QStringLiteral("to the bit")), qPrintable(strip->facts().back()));
+    QVERIFY(QFileInfo::exists(run_ + QStringLiteral("/teacher/diagnostics/step_00000450_replay/report.md")));
+    click(QStringLiteral("Close the finding of the replay"));
+    QVERIFY(strip->isHidden());
+  }
+
+  void aBranchGoesAnotherWayAndBothAreOnOneChart() {
+    pointAtTeacher(450);
+    key(Qt::Key_B, Qt::ControlModifier);
+    auto* ask = window_->stepActions().dialog();
+    QVERIFY(ask);
+    QTRY_VERIFY(ask->editorOf(QStringLiteral("teacher.training.lr")));
+    auto* lr = qobject_cast<QLineEdit*>(ask->editorOf(QStringLiteral("teacher.training.lr"))->editor());
+    lr->selectAll();
+    QTest::keyClicks(lr, QStringLiteral("0.0001"));
+    QTest::keyClick(lr, Qt::Key_Return);
+    look_ = QStringLiteral("light");
+    theme_->setChoice(ThemeChoice::kLight);
+    picture(ask, QStringLiteral("branch_dialog"));
+    const QString branch = ask->folder();
+    QTest::keyClick(lr, Qt::Key_Return, Qt::ControlModifier);
+    QTRY_VERIFY(window_->source()->isLive() && window_->source()->folder() == branch);
+    activate();
+    QTRY_VERIFY_WITH_TIMEOUT(state() == base::RunState::kFinished, kPatienceMs);
+    QCOMPARE(window_->source()->metrics().branch()->step, 450);
+    // Both runs, with points of the same steps.
+    key(Qt::Key_F8);
+    bringUp(QStringLiteral("curves"));
+    auto* curves = window_->findChild<CurvesPanel*>();
+    curves->setSpan(CurvesPanel::Span::kOneStage, "teacher");
+    const QString csv = dir_.filePath(QStringLiteral("both.csv"));
+    const auto rowsOf = [&](const QString& run) {
+      QFile file(csv);
+      if (!curves->saveCsv(csv) || !file.open(QIODevice::ReadOnly)) return qsizetype{0};
+      return QString::fromUtf8(file.readAll()).split(u'\n').filter(run + QStringLiteral(",teacher,500,loss")).size();
+    };
+    QTRY_VERIFY(rowsOf(QStringLiteral("tiny")) == 1 && rowsOf(QFileInfo(branch).fileName()) == 1);
+    picture(window_->findChild<QDockWidget*>(QStringLiteral("curves"))->widget(), QStringLiteral("branch_curves"));
+    theme_->setChoice(ThemeChoice::kSystem);
+    // Back to the run itself, by keys in the list of runs; its curves are no longer laid over.
+    bringUp(QStringLiteral("runs"));
+    auto* runs = named<QListWidget>(*window_, QStringLiteral("Runs"));
+    QTRY_VERIFY(choose(*runs, run_));
+    QTest::keyClick(runs, Qt::Key_Space);
+    QTRY_VERIFY(choose(*runs, run_));
+    QTest::keyClick(runs, Qt::Key_Return);
+    QTRY_VERIFY(window_->source()->folder() == run_ && !window_->source()->isLoading());
+  }
+
   void imagesAreMadeOfACheckpointAndOnTheWayToAnotherSeed() {
     key(Qt::Key_F7);
     bringUp(QStringLiteral("checkpoints"));
@@ -139,9 +203,8 @@ class TestWalk : public QObject {
     window_.reset();
     open();
     auto* recent = named<QListWidget>(*window_, QStringLiteral("Recent runs"));
-    QTRY_VERIFY(recent && recent->count() == 1);
-    recent->setCurrentRow(0);
-    recent->setFocus();
+    QTRY_VERIFY(recent && recent->count() == 2);
+    QVERIFY(choose(*recent, run_));
     QTest::keyClick(recent, Qt::Key_Return);
     QTRY_VERIFY(window_->source() && !window_->source()->isLoading());
     QCOMPARE(window_->source()->folder(), run_);
@@ -255,6 +318,31 @@ class TestWalk : public QObject {
     if (!dock->isVisible()) key(combination.key(), combination.keyboardModifiers());
     dock->raise();
     QTest::qWait(60);
+  }
+  /// By a click on the time line.
+  void pointAtTeacher(std::int64_t wanted) {
+    auto* bar = named<QAbstractSlider>(*window_, QStringLiteral("Step cursor"));
+    QVERIFY(bar);
+    const auto& axis = window_->source()->axis();
+    constexpr int kMargin = 9;  // the ends of the bar
+    const double share = static_cast<double>(axis.position("teacher", wanted)) / static_cast<double>(axis.end());
+    QTest::mouseClick(bar, Qt::LeftButton, {},
+                      QPoint(kMargin + qRound((bar->width() - 2 * kMargin) * share), bar->height() / 2));
+    bar->setFocus();
+    for (int i = 0; i < 10 && window_->timeline().cursor().step != wanted; ++i)
+      key(window_->timeline().cursor().step < wanted ? Qt::Key_Right : Qt::Key_Left);
+    QCOMPARE(window_->timeline().cursor().stage, std::string("teacher"));
+    QCOMPARE(window_->timeline().cursor().step, wanted);
+  }
+  /// The row of a run in a list of them, with the focus.
+  static bool choose(QListWidget& list, const QString& folder) {
+    list.setFocus();
+    for (int row = 0; row < list.count(); ++row) {
+      if (list.item(row)->data(Qt::UserRole).toString() != folder) continue;
+      list.setCurrentRow(row);
+      return true;
+    }
+    return false;
   }
   int checkpointRow(const QString& stage, std::int64_t wanted) const {
     const auto* tree = window_->findChild<CheckpointsPanel*>()->findChild<QTreeWidget*>();

@@ -88,9 +88,8 @@ void ReplayStrip::present() {
   facts_in_words_.clear();
   QString facts;
   if (job_->isGoing()) {
-    text_->setText(
-        tr("The run is trained again, in a folder beside it, from the checkpoint before up to this step, and "
-           "the step is looked into operation by operation. The run itself is left as it is."));
+    text_->setText(tr(
+        "Trained again beside the run, from the checkpoint before; then every operation of the step is looked into."));
   } else if (is_error) {
     text_->setText(tr("The step was not replayed: %1").arg(QString::fromStdString(outcome->error)));
   } else if (outcome) {
