@@ -15,6 +15,7 @@
 #include "core/device/device.h"
 #include "core/nn/block_scope.h"
 #include "tests/support/studio_test.h"
+#include "training/diagnostics/operation_trace.h"
 #include "training/loop/step_loop.h"
 
 using namespace meanflow;
@@ -256,6 +257,18 @@ Planted plantedFault(const QByteArray& name) {
 class TestStageHealth : public QObject {
   Q_OBJECT
  private Q_SLOTS:
+  void aTraceTellsOfNoMemoryThatIsNotFilledYet() {
+    std::vector<training::TracedOperation> operations;
+    {
+      const training::OperationTrace trace;
+      (void)torch::linear(torch::ones({3, 4}), torch::ones({5, 4}), torch::ones({5}));
+      operations = trace.operations();
+    }
+    QVERIFY(!operations.empty());
+    for (const auto& operation : operations) QVERIFY2(operation.max_abs <= 5, operation.name.c_str());
+    for (const auto& operation : operations)
+      QVERIFY2(operation.name != "aten::resolve_conj" && operation.name != "aten::empty", operation.name.c_str());
+  }
   void init() {
     core::initialiseTorch();
     temporary_ = std::make_unique<QTemporaryDir>();
