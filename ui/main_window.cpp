@@ -470,6 +470,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 }
 
 void MainWindow::stopAndClose() {
+  desk_.queue().setGoing(false);  // the next run would start before the window is gone
   controller_.stopAndSave();
   auto* wait = showStopping(this, [this] { controller_.discard(); });
   const auto look = [this, wait] {

@@ -36,6 +36,7 @@ class TestMainWindow : public QObject {
   void initTestCase() { theme_ = std::make_unique<Theme>(*qApp); }
   void init() {
     dir_ = std::make_unique<QTemporaryDir>();
+    qputenv("XDG_STATE_HOME", dir_->filePath(QStringLiteral("state")).toUtf8());  // a queue of its own
     settings_ = std::make_unique<QSettings>(dir_->filePath(QStringLiteral("settings.ini")), QSettings::IniFormat);
   }
 
@@ -216,6 +217,21 @@ class TestMainWindow : public QObject {
     queue.setGoing(false);
     window.closeQuietly();
     QTRY_VERIFY(!window.isVisible());
+  }
+
+  void closingHoldsTheQueue() {
+    testing::ObedientHost* host = nullptr;
+    MainWindow window(*theme_, *settings_, [&](QString*) { return host = new testing::ObedientHost; });
+    window.setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo"))});
+    window.show();
+    window.loadTrainingLibrary();
+    window.startDemo();
+    QTRY_VERIFY(window.controller().actions().can_stop);
+    window.queue().add(QStringLiteral("next"), dir_->filePath(QStringLiteral("next")), QStringLiteral("seed: 1\n"));
+    window.queue().setGoing(true);
+    window.closeQuietly();
+    QTRY_VERIFY(!window.isVisible());
+    QVERIFY(QString::fromStdString(host->last_request.run_folder).endsWith(QStringLiteral("demo")));
   }
 
   void theQueueWaitsForAPreflight() {

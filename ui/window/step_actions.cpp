@@ -2,6 +2,7 @@
 #include "ui/window/step_actions.h"
 
 #include <QAction>
+#include <algorithm>
 
 #include "ui/config/config_panel.h"
 #include "ui/config/new_run_checks.h"
