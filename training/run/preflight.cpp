@@ -46,7 +46,10 @@ std::int64_t statusBytes(const std::string& name) {
 /// Peak memory between start() and peak(): of the GPU's allocator, or what became resident over `baseline`.
 class MemoryWatch {
  public:
-  explicit MemoryWatch(torch::Device device) : device_(device), baseline_(statusBytes("VmRSS")) {}
+  explicit MemoryWatch(torch::Device device) : device_(device) {
+    malloc_trim(0);  // memory that is free already would hide what is taken again
+    baseline_ = statusBytes("VmRSS");
+  }
   void start() const {
     if (device_.is_cuda()) return at::accelerator::resetPeakStats(index());
     malloc_trim(0);                                 // what the stage before has freed is not this one's
@@ -67,7 +70,7 @@ class MemoryWatch {
  private:
   c10::DeviceIndex index() const { return device_.has_index() ? device_.index() : c10::DeviceIndex{0}; }
   torch::Device device_;
-  std::int64_t baseline_;
+  std::int64_t baseline_ = 0;
 };
 
 class Preflight {

@@ -397,7 +397,8 @@ void ConfigPanel::load(const QString& path_or_preset, const QString& what, const
           banner_->showMessage(QString::fromStdString(loaded.config.error().message), true);
           return;
         }
-        if (!is_first_) setMode(Mode::kNewRun);  // the first is loaded by nobody's wish, maybe behind a run that is shown
+        if (!is_first_)
+          setMode(Mode::kNewRun);  // the first is loaded by nobody's wish, maybe behind a run that is shown
         draft_.replace(*loaded.config, what);
         draft_.setBaseline(*loaded.config, what);
         if (std::exchange(is_first_, false)) draft_.undoStack().clear();  // nobody chose what was there before

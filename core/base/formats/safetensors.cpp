@@ -41,7 +41,8 @@ Result<Json> parseHeader(std::string_view text) {
   };
   Json json = Json::parse(text, watch, false);
   if (is_too_deep) return Error{"the header is not a JSON object of tensors (it is nested too deeply)"};
-  if (names.size() > kMaxHeaderTensors) return Error{fmt::format("the header lists more than {} tensors", kMaxHeaderTensors)};
+  if (names.size() > kMaxHeaderTensors)
+    return Error{fmt::format("the header lists more than {} tensors", kMaxHeaderTensors)};
   if (json.is_discarded() || !json.is_object()) return Error{"the header is not a JSON object"};
   if (!duplicate.empty()) return Error{fmt::format("tensor {} is listed twice", shownName(duplicate))};
   return json;
