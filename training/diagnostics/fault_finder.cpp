@@ -49,10 +49,8 @@ class BorrowedWeights {
 
 class Search {
  public:
-  explicit Search(const FaultScene& scene) : scene_(scene) {
-    const auto [begin, end] = scene.worker.share(scene.task.settings().batch_size);
-    positions_.resize(end - begin);
-    std::iota(positions_.begin(), positions_.end(), begin);
+  explicit Search(const FaultScene& scene)
+      : scene_(scene), positions_(scene.worker.positions(scene.task.settings().batch_size)) {
     finding_.origin.step = scene.step + 1;
   }
 
@@ -88,7 +86,6 @@ class Search {
 
   /// Loss of every member on its own; on a non-finite step whose losses are all sound, its gradient decides.
   void lookAtSamples() {
-    double sum = 0;
     for (const auto position : positions_) {
       const torch::NoGradGuard no_grad;
       const auto terms = scene_.task.loss(scene_.step, {&position, 1});
@@ -96,9 +93,7 @@ class Search {
       for (const auto& [name, scalar] : terms.scalars)
         if (name == "mse" && std::isfinite(value)) value = scalar.item<double>();
       finding_.sample_losses.push_back(value);
-      sum += value;
     }
-    finding_.loss = positions_.empty() ? 0 : sum / static_cast<double>(positions_.size());
   }
 
   bool lookAtStoredTensors() {
@@ -292,7 +287,6 @@ Json toJson(const FaultFinding& finding) {
           {"operation", origin.operation},
           {"sample", origin.sample},
           {"text", finding.text},
-          {"loss", std::isfinite(finding.loss) ? Json(finding.loss) : Json()},
           {"trace", operations(finding.trace)},
           {"reference", operations(finding.reference)},
           {"sample_losses", losses}};
@@ -316,7 +310,6 @@ FaultFinding fromJson(const Json& json) {
                     .operation = json["operation"],
                     .sample = json["sample"]};
   finding.text = json["text"];
-  finding.loss = json["loss"].is_number() ? json["loss"].get<double>() : kNaN;
   finding.trace = operations(json["trace"]);
   finding.reference = operations(json["reference"]);
   for (const auto& loss : json["sample_losses"])
@@ -351,13 +344,10 @@ FaultFinding findFault(const FaultScene& scene) {
   for (const auto& text : gatherTexts(scene.worker, toJson(own).dump())) all.push_back(fromJson(Json::parse(text)));
   FaultFinding chosen;
   int num_found = 0;
-  double loss = 0, weight = 0;
   std::vector<double> losses;
   for (int rank = 0; rank < scene.worker.size(); ++rank) {
     const auto& finding = all[static_cast<std::size_t>(rank)];
     losses.insert(losses.end(), finding.sample_losses.begin(), finding.sample_losses.end());
-    loss += finding.loss * static_cast<double>(finding.sample_losses.size());
-    weight += static_cast<double>(finding.sample_losses.size());
     if (!finding.is_found) continue;
     // A sample says more than an operation that every sample meets.
     if (num_found++ == 0 || (chosen.origin.sample < 0 && finding.origin.sample >= 0)) {
@@ -368,7 +358,6 @@ FaultFinding findFault(const FaultScene& scene) {
   if (num_found == 0) chosen = all.front();
   if (num_found != 1) chosen.origin.rank = -1;
   if (num_found == 1) chosen.text += fmt::format("; only rank {} saw it", chosen.origin.rank);
-  chosen.loss = weight > 0 ? loss / weight : 0;
   chosen.sample_losses = std::move(losses);
   return chosen;
 }

@@ -17,7 +17,6 @@ struct FaultFinding {
   bool is_found = false;
   base::FaultOrigin origin;
   std::string text;  ///< In words, for a person.
-  double loss = 0;   ///< Of the step, evaluated again on the same weights.
   /// Operations of the suspected sample up to the first bad one, and as many of a sound pass to compare with.
   std::vector<TracedOperation> trace, reference;
   /// Mean squared error of every member of this rank's batch (the loss where the objective gives none).

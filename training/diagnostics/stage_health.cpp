@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/checkpoint/tensor_file.h"
 #include "training/diagnostics/diagnosis_report.h"
@@ -60,6 +59,8 @@ StageHealth::StageHealth(StageTask& task, const base::RunConfig& config, Trainin
 void StageHealth::beginStep(std::int64_t step) {
   is_first_ = step_ == 0;
   step_ = step;
+  // What a process before this one held is let go of by this one, when it has seen as many quiet steps.
+  if (is_first_ && worker_.isLeader() && store_.isHolding()) is_holding_ = true, last_alarm_ = step - 1;
   current_ = FlightRecorder::Step();
   grad_norms_ = torch::Tensor();
   probe_.reset();
@@ -105,6 +106,7 @@ void StageHealth::raise(base::AlarmRaised alarm) {
   last_alarm_ = step_;
   if (!worker_.isLeader()) return;
   store_.holdNewest();
+  is_holding_ = true;
   run_.publish(std::move(alarm));
 }
 
@@ -128,7 +130,10 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
     recorder_.add(current_);
     num_skipped_in_a_row_ = 0;
     if (finding) raise(alarmFor(*finding, "warn"));
-    if (step.step - last_alarm_ == kQuietSteps && worker_.isLeader()) store_.release();
+    if (is_holding_ && step.step - last_alarm_ >= kQuietSteps) {
+      store_.release();
+      is_holding_ = false;
+    }
     return StepVerdict::kUpdate;
   }
   const auto action = policyAction();
@@ -157,7 +162,8 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
   }
   if (action == "roll_back") {
     ++num_rollbacks_;
-    for (std::int64_t k = 0; k < settings().rollback_skips; ++k) passed_over_.insert(step.step - k);
+    for (auto bad = step.step; bad > std::max<std::int64_t>(0, step.step - settings().rollback_skips); --bad)
+      passed_over_.insert(bad);
     return StepVerdict::kRollBack;
   }
   throw Diverged(fmt::format(
@@ -167,9 +173,7 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
 }
 
 double StageHealth::repeatedObjective(std::int64_t step) {
-  const auto [begin, end] = worker_.share(task_.settings().batch_size);
-  std::vector<std::int64_t> positions(end - begin);
-  std::iota(positions.begin(), positions.end(), begin);
+  const auto positions = worker_.positions(task_.settings().batch_size);
   double objective = 0;
   if (!positions.empty()) {
     const torch::NoGradGuard no_grad;

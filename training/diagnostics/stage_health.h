@@ -84,7 +84,8 @@ class StageHealth {
   FlightRecorder::Step current_;
   torch::Tensor grad_norms_;
   std::int64_t num_skipped_ = 0, num_skipped_in_a_row_ = 0, num_rollbacks_ = 0;
-  std::int64_t last_look_ = -1'000'000, last_alarm_ = -1'000'000;
+  std::int64_t last_look_ = -1'000'000, last_alarm_ = 0;
+  bool is_holding_ = false;  ///< A checkpoint, since an alarm of this process or of one before it. Leader only.
   std::set<std::int64_t> passed_over_;
 };
 

@@ -49,6 +49,7 @@ class CheckpointStore {
   /// when an alarm has been raised. A checkpoint that is held already is not exchanged for a newer one. Kept on disk.
   void holdNewest() const;
   void release() const;
+  bool isHolding() const { return heldStep().has_value(); }
 
   /// Bytes of the tensors that save() would write.
   static std::int64_t tensorBytes(const TrainingState& state);

@@ -189,9 +189,7 @@ class StageLoop {
   Control step(StepReporter& reporter) {
     const std::int64_t k = progress_.step;
     const double lr = lrSchedule(settings()).at(k);
-    const auto [begin, end] = worker_.share(settings().batch_size);
-    std::vector<std::int64_t> positions(end - begin);
-    std::iota(positions.begin(), positions.end(), begin);
+    const auto positions = worker_.positions(settings().batch_size);
     // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
     const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -138,6 +139,13 @@ void Worker::barrier() const {
 
 std::pair<std::int64_t, std::int64_t> Worker::share(std::int64_t total) const {
   return {total * rank_ / size_, total * (rank_ + 1) / size_};
+}
+
+std::vector<std::int64_t> Worker::positions(std::int64_t total) const {
+  const auto [begin, end] = share(total);
+  std::vector<std::int64_t> numbers(end - begin);
+  std::iota(numbers.begin(), numbers.end(), begin);
+  return numbers;
 }
 
 void runWorkers(int num_workers, torch::Device device, const std::function<void(Worker&)>& body) {

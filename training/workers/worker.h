@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace c10d {
 class ProcessGroupGloo;
@@ -38,6 +40,8 @@ class Worker {
 
   /// This rank's part [begin, end) of `total` items, contiguous, sizes differing by at most one.
   std::pair<std::int64_t, std::int64_t> share(std::int64_t total) const;
+  /// The numbers of that part: positions in a global batch of `total`.
+  std::vector<std::int64_t> positions(std::int64_t total) const;
 
  private:
   void finish(const c10::intrusive_ptr<c10d::Work>& work) const;

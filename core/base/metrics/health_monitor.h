@@ -33,8 +33,6 @@ class HealthMonitor {
   std::optional<HealthFinding> judgeFigure(std::int64_t step, const std::string& kind, const std::string& figure,
                                            double value);
 
-  void forget() { pasts_.clear(); }  ///< After a rewind to other weights.
-
  private:
   static constexpr std::int64_t kQuietSteps = 20;  ///< Between two warnings of the same figure.
   struct Past {

@@ -63,7 +63,8 @@ struct Plan {
   base::TrainingConfig training;
   base::DiagnosticsConfig diagnostics;
   bool is_bf16 = false;
-  std::int64_t poisoned_position = -1;  ///< Of step kBadStep; its row is multiplied by `poison`.
+  std::int64_t bad_step = kBadStep;
+  std::int64_t poisoned_position = -1;  ///< Of the bad step; its row is multiplied by `poison`.
   double poison = kNaN;
   std::function<void(TwoBlocks&)> plant;  ///< Called once on every rank, before the bad step's forward pass.
   std::function<void(const base::TrainingEvent&, training::CommandQueue&)> answer;
@@ -91,7 +92,7 @@ class PlannedTask final : public training::StageTask {
   std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
 
   core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
-    if (step + 1 == kBadStep && plan_.plant && !std::exchange(is_planted_, true)) {
+    if (step + 1 == plan_.bad_step && plan_.plant && !std::exchange(is_planted_, true)) {
       const torch::NoGradGuard no_grad;
       plan_.plant(network_);
     }
@@ -99,7 +100,7 @@ class PlannedTask final : public training::StageTask {
     for (const auto position : positions) {
       rows.push_back(
           torch::sin(torch::arange(4) * 2.1 + static_cast<double>(step) * 1.3 + static_cast<double>(position) * 0.7));
-      if (step + 1 == kBadStep && position == plan_.poisoned_position) rows.back() *= plan_.poison;
+      if (step + 1 == plan_.bad_step && position == plan_.poisoned_position) rows.back() *= plan_.poison;
     }
     const auto x = torch::stack(rows);
     const auto errors = (network_(x, plan_.is_bf16).squeeze(1) - torch::sin(x.sum(1)).nan_to_num()).square();
@@ -461,6 +462,36 @@ class TestStageHealth : public QObject {
     std::vector<std::int64_t> steps;
     for (const auto& entry : base::RunFolder::open(run("a"))->listCheckpoints("teacher")) steps.push_back(entry.step);
     QCOMPARE(steps, (std::vector<std::int64_t>{20, 40}));
+  }
+
+  void aHeldCheckpointIsLetGoOfAfterQuietStepsAlsoByALaterProcess() {
+    Plan plan;
+    plan.training.keep_checkpoints = 1;
+    plan.poisoned_position = 6, plan.poison = 8;
+    QVERIFY(train(run("a"), plan).failure.empty());
+    const auto held = run("a") / "teacher/checkpoints/held.json";
+    QVERIFY(fs::exists(held));
+    plan.training.steps = 100;  // 60 quiet steps are not enough
+    QVERIFY(train(run("a"), plan).failure.empty());
+    QVERIFY(fs::exists(held));
+    plan.training.steps = 320;
+    plan.training.skip_steps = {300};  // the two hundredth quiet step of this process
+    QVERIFY(train(run("a"), plan).failure.empty());
+    QVERIFY(!fs::exists(held));
+    std::vector<std::int64_t> steps;
+    for (const auto& entry : base::RunFolder::open(run("a"))->listCheckpoints("teacher")) steps.push_back(entry.step);
+    QCOMPARE(steps, (std::vector<std::int64_t>{320}));
+  }
+
+  void aRollBackFromTheFirstStepPassesOverStepsThatThereAre() {
+    Plan plan;
+    plan.plant = [](TwoBlocks& network) { weightOf(network, "out.weight").fill_(kInf); };
+    plan.bad_step = 1;
+    plan.diagnostics.on_divergence = "roll_back";
+    plan.diagnostics.rollback_skips = 5;
+    const auto result = train(run("a"), plan);
+    QVERIFY2(result.failure.empty(), result.failure.c_str());
+    QCOMPARE(base::RunFolder::open(run("a"))->readConfig()->teacher.training.skip_steps, std::vector<std::int64_t>{1});
   }
 
   void theRecorderHoldsTheLastStepsOfAllRanks() {
