@@ -33,6 +33,7 @@
 #include "ui/panels/queue_panel.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
+#include "ui/panels/system_panel.h"
 #include "ui/panels/welcome_page.h"
 #include "ui/theme/theme.h"
 #include "ui/window/closing_dialogs.h"
@@ -221,6 +222,7 @@ void MainWindow::connectPanels() {
   connect(preflight, &PreflightJob::changed, &desk_, [this, preflight] { desk_.setPreflight(preflight->isGoing()); });
   connect(&attention_, &Attention::changed, this, [this](bool is_there) {
     if (source_) source_->setWatched(is_there);
+    panels_->system->setAttended(is_there);
   });
   connect(&controller_, &RunController::actionsChanged, this, &MainWindow::refreshActions);
   connect(&controller_, &RunController::refused, this, [this](const QString& sentence) { say(sentence, true); });
@@ -455,6 +457,15 @@ void MainWindow::closeQuietly() {
     stopAndClose();
   else
     close();
+}
+
+bool MainWindow::event(QEvent* event) {
+  // A changed text asks its parent for a new layout, that one its own, and so on, a level with every round of events;
+  // painting in between would compose the whole window once for each of them.
+  constexpr int kLevels = 12;
+  if (event->type() == QEvent::UpdateRequest)
+    for (int level = 0; level < kLevels; ++level) QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
+  return QMainWindow::event(event);
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {

@@ -59,6 +59,7 @@ class MainWindow final : public QMainWindow {
   StepActions& stepActions() { return *step_actions_; }
   Perspective perspective() const { return layout_->perspective(); }
   QString bannerMessage() const;
+  bool hasAttention() const { return attention_.isThere(); }  ///< Somebody was at it within the last seconds.
   /// Closes without a question: a live run is stopped and saved first all the same.
   void closeQuietly();
 
@@ -77,6 +78,7 @@ class MainWindow final : public QMainWindow {
   void trainingReady();
 
  protected:
+  bool event(QEvent* event) override;
   void closeEvent(QCloseEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;

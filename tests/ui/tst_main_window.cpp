@@ -30,6 +30,23 @@
 using namespace meanflow;
 using namespace meanflow::ui;
 
+namespace {
+
+/// Counts how often a window is painted.
+class Paintings final : public QObject {
+ public:
+  explicit Paintings(QWidget& window) { window.installEventFilter(this); }
+  int count = 0;
+
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override {
+    count += event->type() == QEvent::UpdateRequest ? 1 : 0;
+    return QObject::eventFilter(watched, event);
+  }
+};
+
+}  // namespace
+
 class TestMainWindow : public QObject {
   Q_OBJECT
  private Q_SLOTS:
@@ -76,6 +93,27 @@ class TestMainWindow : public QObject {
     QTRY_VERIFY(window.source() && window.source()->isLive());
     QCOMPARE(host->last_request.overrides, std::vector<std::string>{"seed=7"});
     QTRY_COMPARE(window.source()->summary().current_stage, 1);
+  }
+
+  void aStepIsPaintedOnce() {
+    MainWindow window(*theme_, *settings_, [](QString*) { return new testing::ObedientHost; });
+    window.setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo"))});
+    window.resize(1280, 720);
+    window.show();
+    window.loadTrainingLibrary();
+    window.startDemo();
+    QTRY_VERIFY(window.source() && window.source()->summary().current_stage == 1);
+    QTest::qWait(1000);
+    Paintings paintings(window);
+    constexpr int kSteps = 3;
+    for (int k = 0; k < kSteps; ++k) {
+      const auto stage = window.source()->summary().head();
+      base::StepCompleted event{.stage = stage->stage, .step = stage->step + 1};
+      event.scalars = {{"loss", 0.5 + 0.1 * k}, {"grad_norm", 1.0 + k}};
+      window.source()->feed(std::vector{base::EventRecord{900000 + k, 1.9e9 + k, event}});
+      QTest::qWait(2 * RunSource::kStepsMs);
+    }
+    QVERIFY2(paintings.count >= kSteps && paintings.count <= kSteps + 1, qPrintable(QString::number(paintings.count)));
   }
 
   void aRefusedStartSaysWhy() {

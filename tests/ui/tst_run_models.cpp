@@ -238,7 +238,12 @@ class TestRunModels : public QObject {
     source.feed(std::vector{step(600000, at)});
     QTest::qWait(2 * RunSource::kFrameMs);
     QCOMPARE(count(StoreKind::kMetrics), 0);
+    source.feed(std::vector{
+        base::EventRecord{600001, 1.8e9, base::BlockFiguresReady{"teacher", at, {"blocks.0"}, {{"grad_norm", {1}}}}}});
+    QTest::qWait(2 * RunSource::kFrameMs);
+    QCOMPARE(count(StoreKind::kBlocks), 0);
     source.setWatched(true);
+    QTRY_VERIFY(count(StoreKind::kBlocks) > 0);
     QTRY_VERIFY(count(StoreKind::kMetrics) > 0);
   }
 

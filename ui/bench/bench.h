@@ -47,9 +47,10 @@ QJsonObject benchOpen(Theme& theme, std::int64_t num_events);
 /// other seeds. first_ms includes reading the weights; p50_ms is from the request to the last image.
 QJsonObject benchGrid(const TrainingHostFactory& factory, const QString& folder);
 
-/// Trains the small demo's teacher headless and with the window open and idle, twice each in turn:
-/// steps a second of both, and the share of the headless speed that is left. p50_ms and p99_ms are of the steps
-/// with the window. window_cpu_share: what the window's thread took of one core meanwhile.
+/// Trains the small demo's teacher headless and with the window open, twice each in turn: steps a second of both and
+/// the share of the headless speed that is left, over the steps after nobody has been at the window for so long that it
+/// takes itself for idle; as share_while_watched over the steps before. p50_ms and p99_ms are of the idle steps with
+/// the window. window_cpu_share: what the window's thread took of one core meanwhile.
 QJsonObject benchIdle(Theme& theme, const TrainingHostFactory& factory);
 
 }  // namespace meanflow::ui

@@ -43,11 +43,11 @@ double residentMib() {
   return 0;
 }
 
-bool spinUntil(const std::function<bool()>& is_done, double max_seconds) {
+bool spinUntil(const std::function<bool()>& is_done, double max_seconds, int wake_ms) {
   QElapsedTimer clock;
   clock.start();
   QTimer wake;  // the condition may come true without an event
-  wake.start(5);
+  wake.start(wake_ms);
   while (!is_done()) {
     if (static_cast<double>(clock.elapsed()) > 1e3 * max_seconds) return false;
     QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);

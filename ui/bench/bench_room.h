@@ -13,8 +13,9 @@ namespace meanflow::ui {
 double threadCpuMs();
 /// Resident memory of the process in MiB.
 double residentMib();
-/// Runs the event loop until `is_done` or until the time is over; whether it was done.
-bool spinUntil(const std::function<bool()>& is_done, double max_seconds);
+/// Runs the event loop until `is_done`, looked at after every turn and at least every `wake_ms`, or until the time is
+/// over; whether it was done.
+bool spinUntil(const std::function<bool()>& is_done, double max_seconds, int wake_ms = 5);
 
 /// A place that knows nothing of the person's settings, runs and queue: set up before a window is made.
 class BenchRoom {

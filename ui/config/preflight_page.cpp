@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/panels/progress.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -147,7 +148,7 @@ void PreflightPage::refresh() {
                           : tr("Now: %1. Nothing is written into the run's folder.")
                                 .arg(progress.what == "data" ? tr("reading the data") : stageTitle(progress.what)));
     bar_->setRange(0, progress.total);
-    bar_->setValue(progress.done);
+    showProgress(*bar_, progress.done);
     return;
   }
   if (!report) {

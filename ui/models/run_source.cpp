@@ -14,7 +14,8 @@ bool goesBy(const base::TrainingEvent& event) {
          std::holds_alternative<base::BlockFiguresReady>(event) ||
          std::holds_alternative<base::VelocityResidualsReady>(event) ||
          std::holds_alternative<base::TimeFiguresReady>(event) ||
-         std::holds_alternative<base::DerivativeHealthReady>(event);
+         std::holds_alternative<base::DerivativeHealthReady>(event) ||
+         std::holds_alternative<base::WatchingCost>(event);
 }
 
 }  // namespace
@@ -54,7 +55,7 @@ void RunSource::onFrame() {
     auto& is_dirty = is_dirty_[static_cast<std::size_t>(kind)];
     const bool is_of_steps =
         kind == static_cast<int>(StoreKind::kSummary) || kind == static_cast<int>(StoreKind::kMetrics);
-    if (is_of_steps && !shows_steps)
+    if ((is_of_steps || !is_watched_) && !shows_steps)
       is_waiting = is_waiting || is_dirty;
     else if (std::exchange(is_dirty, false))
       Q_EMIT changed(static_cast<StoreKind>(kind));

@@ -43,7 +43,7 @@ class RunSource : public QObject {
  public:
   static constexpr int kFrameMs = 33;
   /// Between redraws of summary and metrics for steps and pictures: with a person at the window, and without.
-  static constexpr int kStepsMs = 250, kUnwatchedStepsMs = 1000;
+  static constexpr int kStepsMs = 250, kUnwatchedStepsMs = 2000;
   static constexpr std::size_t kMaxPicturesInMemory = 48;  ///< Older grids are read back from the run folder.
 
   explicit RunSource(QString folder, QObject* parent = nullptr);

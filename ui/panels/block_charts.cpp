@@ -111,12 +111,12 @@ void BlockCharts::present(const BlockFigures* figures, std::size_t figure, std::
   low_->setData(steps, lows, true);
   high_->setData(steps, highs, true);
   broken_->setData(broken_steps, broken_values, true);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void BlockCharts::setCursor(std::optional<std::int64_t> step) {
   placeVertical(*cursor_line_, step);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void BlockCharts::applyTheme() {
@@ -132,7 +132,7 @@ void BlockCharts::applyTheme() {
   bars_->setPen(Qt::NoPen);
   bars_->setBrush(colors.series[0]);
   cursor_line_->setPen(QPen(colors.accent, 1.2));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 ClipChart::ClipChart(const Theme& theme, QWidget* parent)
@@ -171,7 +171,7 @@ void ClipChart::present(const std::vector<base::SeriesBucket>& points, double fi
   }
   line_->setData(steps, shares, true);
   plot_->xAxis->setRange(first_step, std::max(first_step + 1, last_step));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void ClipChart::setTitle(const QString& title) {
@@ -179,12 +179,12 @@ void ClipChart::setTitle(const QString& title) {
   title_text_ = title;
   title_->setText(title);
   setAccessibleDescription(title);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void ClipChart::setCursor(std::optional<std::int64_t> step) {
   placeVertical(*cursor_line_, step);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void ClipChart::applyTheme() {
@@ -192,7 +192,7 @@ void ClipChart::applyTheme() {
   dressPlot(*plot_, colors);
   line_->setPen(QPen(colors.series[1], 1.6));
   cursor_line_->setPen(QPen(colors.accent, 1.2));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 }  // namespace meanflow::ui

@@ -373,7 +373,7 @@ void CurveCharts::onMouseMove(QMouseEvent* event) {
   replot();
 }
 
-void CurveCharts::replot() { plot_->replot(QCustomPlot::rpQueuedReplot); }
+void CurveCharts::replot() { replotSoon(*plot_); }
 
 void CurveCharts::applyTheme() {
   const auto& colors = theme_.colors();

@@ -115,7 +115,7 @@ void DerivativeChart::present(const base::DerivativeHealthReady& report) {
     rounding_->bottomRight->setCoords(report.suggested_delta_t, 1);
     for (auto* text : {rounding_text_, truncation_text_}) text->position->setCoords(report.suggested_delta_t, 1);
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 DerivativeChart::Line DerivativeChart::errors() const { return lineOf(*errors_); }
@@ -149,7 +149,7 @@ void DerivativeChart::applyTheme() {
   in_use_text_->setColor(colors.accent);
   suggestion_text_->setColor(colors.good);
   for (auto* text : {rounding_text_, truncation_text_}) text->setColor(colors.muted);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 }  // namespace meanflow::ui

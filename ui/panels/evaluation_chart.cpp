@@ -146,7 +146,7 @@ void EvaluationChart::build() {
   plot_->setAccessibleName(tr("%1 against network evaluations").arg(measureTitle(measure_)));
   plot_->setAccessibleDescription(words.join(QStringLiteral("; ")));
   plot_->setToolTip(words.join(QLatin1Char('\n')));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void EvaluationChart::resizeEvent(QResizeEvent* event) {
@@ -167,7 +167,7 @@ void EvaluationChart::showLegendWhereThereIsRoom() {
     layout->simplify();
   }
   plot_->legend->setVisible(has_room);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void EvaluationChart::style() {

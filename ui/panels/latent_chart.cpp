@@ -63,7 +63,7 @@ void LatentChart::present(const std::vector<float>& mean, const std::vector<floa
   const QString text = tr("%1 channels: %2").arg(mean.size()).arg(words.join(QStringLiteral(", ")));
   plot_->setToolTip(text);
   plot_->setAccessibleDescription(text);
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void LatentChart::applyTheme() {
@@ -78,7 +78,7 @@ void LatentChart::applyTheme() {
     }
     ++column;
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 }  // namespace meanflow::ui

@@ -14,6 +14,7 @@
 #include "core/base/run/run_state.h"
 #include "ui/models/imported_stages.h"
 #include "ui/panels/empty_state.h"
+#include "ui/panels/progress.h"
 #include "ui/panels/stage_card.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
@@ -228,7 +229,8 @@ void PipelinePanel::refreshCards() {
   if (!run.progress.what.empty()) {
     parts << tr("now: %1").arg(QString::fromStdString(run.progress.what));
     work_bar_->setRange(0, run.progress.total > 0 ? 1000 : 0);
-    if (run.progress.total > 0) work_bar_->setValue(static_cast<int>(1000 * run.progress.done / run.progress.total));
+    if (run.progress.total > 0)
+      showProgress(*work_bar_, static_cast<int>(1000 * run.progress.done / run.progress.total));
     work_bar_->setAccessibleName(tr("Progress of: %1").arg(QString::fromStdString(run.progress.what)));
   }
   work_bar_->setVisible(!run.progress.what.empty());

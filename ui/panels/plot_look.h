@@ -34,6 +34,21 @@ inline void dressPlot(QCustomPlot& plot, const ThemeColors& colors) {
   }
 }
 
+/// Draws a plot anew before the window is painted next, once, however often it is asked to. QCustomPlot's own queue is
+/// worked off after that painting and asks for a second one, in which a window with an OpenGL pane is composed anew.
+inline void replotSoon(QCustomPlot& plot) {
+  constexpr const char* kIsDue = "meanflow_replot_is_due";
+  if (plot.property(kIsDue).toBool()) return;
+  plot.setProperty(kIsDue, true);
+  QMetaObject::invokeMethod(
+      &plot,
+      [&plot] {
+        plot.setProperty(kIsDue, false);
+        plot.replot(QCustomPlot::rpQueuedRefresh);
+      },
+      Qt::QueuedConnection);
+}
+
 /// A line of text at the top left of an axis rect.
 inline QCPItemText* titleOver(QCustomPlot& plot, QCPAxisRect& rect, Qt::Alignment side = Qt::AlignLeft) {
   auto* title = new QCPItemText(&plot);

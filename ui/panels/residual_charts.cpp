@@ -159,7 +159,7 @@ void ResidualCharts::present(const std::vector<base::VelocityResidualsReady>& re
       above->axis(QCPAxis::atBottom)->setRange(first == last ? first - 1 : first, first == last ? last + 1 : last);
     }
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 ResidualCharts::Line ResidualCharts::line(int row, std::size_t column, int which) const {
@@ -179,7 +179,7 @@ void ResidualCharts::setCursor(std::optional<std::int64_t> step) {
     if (auto* line = qobject_cast<QCPItemStraightLine*>(plot_->item(i)))
       placeVertical(*line, step ? std::optional(static_cast<double>(*step)) : std::nullopt);
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void ResidualCharts::applyTheme() {
@@ -192,7 +192,7 @@ void ResidualCharts::applyTheme() {
   }
   for (int i = 0; i < plot_->itemCount(); ++i)
     if (auto* line = qobject_cast<QCPItemStraightLine*>(plot_->item(i))) line->setPen(QPen(colors.accent, 1.2));
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 }  // namespace meanflow::ui

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "ui/models/imported_stages.h"
+#include "ui/panels/progress.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -169,7 +170,7 @@ void StageCard::present(const StageSummary& stage, bool is_current, const QStrin
       stage.state == StageState::kDone
           ? 1.0
           : (stage.total_steps > 0 ? static_cast<double>(stage.step) / static_cast<double>(stage.total_steps) : 0.0);
-  bar_->setValue(static_cast<int>(std::lround(1000 * std::clamp(share, 0.0, 1.0))));
+  showProgress(*bar_, static_cast<int>(std::lround(1000 * std::clamp(share, 0.0, 1.0))));
   steps_->setText(stage.total_steps > 0 ? tr("%1 / %2 · %3 %")
                                               .arg(formatCount(stage.step), formatCount(stage.total_steps))
                                               .arg(static_cast<int>(100 * share))

@@ -113,7 +113,7 @@ void SystemCharts::present(const std::vector<Chart>& charts) {
     auto* axis = plot_->axisRect(static_cast<int>(row))->axis(QCPAxis::atLeft);
     axis->setRange(0, charts[row].top > 0 ? charts[row].top : 1.05 * roundUp(highest));
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 void SystemCharts::applyTheme() {
@@ -147,7 +147,7 @@ void SystemCharts::applyTheme() {
       text->setFont(font);
     }
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 TimeSplitBar::TimeSplitBar(const Theme& theme, QWidget* parent) : QWidget(parent), theme_(theme) {

@@ -127,13 +127,22 @@ void SystemPanel::setSource(RunSource* source) {
 
 void SystemPanel::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
-  if (monitor_) monitor_->setWatched(true);
+  watchMonitor();
   present();
 }
 
 void SystemPanel::hideEvent(QHideEvent* event) {
   QWidget::hideEvent(event);
-  if (monitor_) monitor_->setWatched(false);
+  watchMonitor();
+}
+
+void SystemPanel::setAttended(bool is_attended) {
+  is_attended_ = is_attended;
+  watchMonitor();
+}
+
+void SystemPanel::watchMonitor() {
+  if (monitor_) monitor_->setWatched(isVisible() && is_attended_);
 }
 
 void SystemPanel::onLook() {

@@ -25,6 +25,7 @@ class SystemPanel final : public QWidget {
   /// The panel may outlive `monitor`, which then has nothing more to say.
   SystemPanel(const Theme& theme, SystemMonitor& monitor, QWidget* parent = nullptr);
 
+  void setAttended(bool is_attended);  ///< Whether a person is at the window: the machine is looked at less often else.
   void setSource(RunSource* source);
   /// The figures as they are written, a line each: for tests and assistive technology.
   QStringList figures() const;
@@ -35,6 +36,7 @@ class SystemPanel final : public QWidget {
   void hideEvent(QHideEvent* event) override;
 
  private:
+  void watchMonitor();
   void onLook();
   void present();
   void presentSplit();
@@ -47,6 +49,7 @@ class SystemPanel final : public QWidget {
   };
   const Theme& theme_;
   QPointer<SystemMonitor> monitor_;
+  bool is_attended_ = true;
   QPointer<RunSource> source_;
   QGridLayout* grid_;
   std::vector<Figure> figures_;

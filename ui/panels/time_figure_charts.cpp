@@ -135,7 +135,7 @@ void TimeFigureCharts::present(const base::TimeFiguresReady& report, const base:
           ->axis(QCPAxis::atLeft)
           ->setRange(low / 1.3, high * 1.3);
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 TimeFigureCharts::Line TimeFigureCharts::line(std::size_t row, int column, bool is_before) const {
@@ -154,7 +154,7 @@ void TimeFigureCharts::applyTheme() {
     plot_->graph(i)->setPen(QPen(ink, is_before ? 1.2 : 1.8));
     plot_->graph(i)->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, ink, is_before ? 3 : 5));
   }
-  plot_->replot(QCustomPlot::rpQueuedReplot);
+  replotSoon(*plot_);
 }
 
 }  // namespace meanflow::ui

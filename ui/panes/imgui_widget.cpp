@@ -250,14 +250,8 @@ void ImGuiWidget::releaseGl() {
   ImGui_ImplOpenGL3_Shutdown();
 }
 
-void ImGuiWidget::paintGl() {
-  if (!is_gl_ready_) return;
-  ImGui::SetCurrentContext(context_);
-  buildFont();
-  const double scale = devicePixelRatioF();
+bool ImGuiWidget::layOut() {
   ImGuiIO& io = ImGui::GetIO();
-  io.DisplaySize = ImVec2(static_cast<float>(width()), static_cast<float>(height()));
-  io.DisplayFramebufferScale = ImVec2(static_cast<float>(scale), static_cast<float>(scale));
   const std::int64_t now = nowNs();
   io.DeltaTime = std::clamp(static_cast<float>((now - last_frame_ns_) * 1e-9), 1e-4F, 1.0F);
   last_frame_ns_ = now;
@@ -281,6 +275,22 @@ void ImGuiWidget::paintGl() {
   }
   ImGui::End();
   ImGui::Render();
+  if (frames_to_settle_ > 0) --frames_to_settle_;
+  return has_more_input;
+}
+
+void ImGuiWidget::paintGl() {
+  if (!is_gl_ready_) return;
+  ImGui::SetCurrentContext(context_);
+  buildFont();
+  const double scale = devicePixelRatioF();
+  ImGuiIO& io = ImGui::GetIO();
+  io.DisplaySize = ImVec2(static_cast<float>(width()), static_cast<float>(height()));
+  io.DisplayFramebufferScale = ImVec2(static_cast<float>(scale), static_cast<float>(scale));
+  // What follows input and new data settles here and is drawn once: every picture of a pane makes Qt compose the whole
+  // window anew.
+  bool has_more_input = layOut();
+  for (int i = 1; i < kSettleFrames && !has_more_input && frames_to_settle_ > 0; ++i) has_more_input = layOut();
 
   QOpenGLFunctions& gl = *QOpenGLContext::currentContext()->functions();
   gl.glViewport(0, 0, static_cast<int>(std::round(width() * scale)), static_cast<int>(std::round(height() * scale)));
@@ -292,7 +302,6 @@ void ImGuiWidget::paintGl() {
   ++paint_count_;
   wants_text_ = io.WantTextInput;
   showCursor();
-  if (frames_to_settle_ > 0) --frames_to_settle_;
   if (has_more_input || frames_to_settle_ > 0) canvas_->update();
 }
 

@@ -99,6 +99,7 @@ class ImGuiWidget : public QWidget {
   void take(bool is_news);  ///< Input came, or nothing that counts.
   const KeyBinding* findBinding(const QKeyEvent& event) const;
   void initializeGl();
+  bool layOut();  ///< One frame of ImGui, not drawn yet; true when more input waits for the next.
   void paintGl();
   void releaseGl();
   void readPalette();
