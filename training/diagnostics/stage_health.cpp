@@ -56,6 +56,12 @@ StageHealth::StageHealth(StageTask& task, const base::RunConfig& config, Trainin
       monitor_(config.diagnostics),
       recorder_(groups_, static_cast<std::size_t>(config.diagnostics.recorder_steps)) {}
 
+bool StageHealth::isLookedAt(std::int64_t step) const {
+  const auto is_due = [&](std::int64_t every) { return every > 0 && step % every == 0; };
+  return step_ == 0 || is_due(settings().figures_every) || is_due(settings().activations_every) ||
+         run_.isReplayed(task_.name(), step);
+}
+
 void StageHealth::beginStep(std::int64_t step) {
   is_first_ = step_ == 0;
   step_ = step;
@@ -110,6 +116,24 @@ void StageHealth::raise(base::AlarmRaised alarm) {
   run_.publish(std::move(alarm));
 }
 
+torch::Tensor StageHealth::isBad(const torch::Tensor& objective, const torch::Tensor& loss,
+                                 const torch::Tensor& grad_norm) const {
+  const auto bounds = monitor_.bounds();  // a comparison with NaN is false
+  return objective.isfinite()
+      .logical_and(loss <= bounds.loss)
+      .logical_and(loss.isfinite())
+      .logical_and(grad_norm <= bounds.grad_norm)
+      .logical_and(grad_norm.isfinite())
+      .logical_not();
+}
+
+std::string StageHealth::firstNonFiniteGradient(const torch::Tensor& grad_norms) const {
+  const auto norms = grad_norms.to(torch::kCPU, torch::kFloat32).contiguous();
+  for (std::int64_t i = 0; i < norms.numel(); ++i)
+    if (!std::isfinite(norms.data_ptr<float>()[i])) return groups_.parameters()[static_cast<std::size_t>(i)].first;
+  return {};
+}
+
 StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad_norms) {
   grad_norms_ = grad_norms;
   current_.step = step.step, current_.lr = step.lr, current_.loss = step.loss, current_.grad_norm = step.grad_norm;
@@ -141,11 +165,7 @@ StepVerdict StageHealth::judge(const JudgedStep& step, const torch::Tensor& grad
   recorder_.add(current_);
   auto alarm = alarmFor(*finding, action);
   if (finding->kind == "non_finite") {
-    // Before the second look, which needs the gradients' place.
-    NamedTensors named_gradients;
-    for (const auto& [name, tensor] : groups_.parameters())
-      if (tensor.grad().defined()) named_gradients.emplace_back(name, tensor.grad());
-    alarm.origin.tensor = firstNonFinite(named_gradients);
+    alarm.origin.tensor = firstNonFiniteGradient(grad_norms);
     alarm.origin.block = blockOf(alarm.origin.tensor);
   }
   raise(alarm);

@@ -39,11 +39,17 @@ class StageHealth {
   StageHealth(StageTask& task, const base::RunConfig& config, TrainingState state, const CheckpointStore& store,
               const Worker& worker, RunContext& run);
 
-  /// Before the forward pass.
+  /// Whether step `step` is looked at more closely, which reads from the device before and after its update.
+  bool isLookedAt(std::int64_t step) const;
+  /// Before the forward pass of a step that is looked at; before observe() of any.
   void beginStep(std::int64_t step);
   /// What this rank's part of the batch gave; nothing is waited for.
   void observe(const core::LossTerms& terms);
-  /// After the reduction, before clipping. Throws Diverged where the run is to stop.
+  /// Scalar bool on the device: whether a step with these figures (float64 scalars, as JudgedStep) must not change the
+  /// weights. judge() comes to the same when it gets to read them, before the next step is asked about.
+  torch::Tensor isBad(const torch::Tensor& objective, const torch::Tensor& loss, const torch::Tensor& grad_norm) const;
+  /// After the reduction, on weights that the step has not changed if it is bad. Throws Diverged where the run is to
+  /// stop. `grad_norms`: of every trained parameter, before clipping.
   StepVerdict judge(const JudgedStep& step, const torch::Tensor& grad_norms);
   /// Around the update of a step that goes ahead.
   void beforeUpdate();
@@ -60,6 +66,7 @@ class StageHealth {
  private:
   const base::DiagnosticsConfig& settings() const { return config_.diagnostics; }
   bool isDue(std::int64_t every) const { return every > 0 && (step_ % every == 0 || is_first_); }
+  std::string firstNonFiniteGradient(const torch::Tensor& grad_norms) const;
   void raise(base::AlarmRaised alarm);
   base::AlarmRaised alarmFor(const base::HealthFinding& finding, const std::string& action) const;
   std::string policyAction() const;

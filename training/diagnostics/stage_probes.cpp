@@ -29,12 +29,14 @@ bool StageProbes::isDue(Kind kind, std::int64_t step) const {
   return every[kind] > 0 && step % every[kind] == 0;
 }
 
+bool StageProbes::isAnyDue(std::int64_t step) const {
+  // By the settings alone: ranks must agree on whether they meet, and a failure is known to the leader only.
+  return isDue(kResiduals, step) || isDue(kDerivative, step) || isDue(kJumpMap, step);
+}
+
 std::vector<base::TrainingEvent> StageProbes::due(std::int64_t step) {
   std::vector<base::TrainingEvent> events;
-  // By the settings alone: ranks must agree on whether they meet, and a failure is known to the leader only.
-  bool is_any_due = false;
-  for (const auto kind : {kResiduals, kDerivative, kJumpMap}) is_any_due = is_any_due || isDue(kind, step);
-  if (!is_any_due) return events;
+  if (!isAnyDue(step)) return events;
   if (worker_.isLeader()) {
     using Clock = std::chrono::steady_clock;
     const auto began = Clock::now();

@@ -21,6 +21,9 @@ class StageProbes {
   /// All three outlive it; `config` is read at every step, so that changed settings hold at once.
   StageProbes(StageTask& task, const base::RunConfig& config, const Worker& worker);
 
+  /// Whether anything is measured after optimizer step `step`; the same on every rank.
+  bool isAnyDue(std::int64_t step) const;
+
   /// What is due after optimizer step `step` (1 = the first), measured and ready to be published. Every rank calls it
   /// after every step: the leader measures, the others wait for it (a JVP switches attention over for the whole
   /// process, which a training step beside it would feel) and return nothing. Does not throw for a measurement that

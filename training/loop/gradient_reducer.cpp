@@ -19,7 +19,7 @@ GradientReducer::GradientReducer(std::vector<torch::Tensor> parameters, std::int
   scalar_slice_ = buffer_.narrow(0, offset, num_scalars);
 }
 
-void GradientReducer::reduce(const Worker& worker, std::span<double> scalars) {
+void GradientReducer::reduce(const Worker& worker, torch::Tensor& scalars) {
   std::vector<torch::Tensor> gradients;
   gradients.reserve(parameters_.size());
   for (auto& p : parameters_) {
@@ -28,11 +28,10 @@ void GradientReducer::reduce(const Worker& worker, std::span<double> scalars) {
   }
   if (worker.size() == 1) return;
   at::_foreach_copy_(slices_, gradients);
-  scalar_slice_.copy_(torch::tensor(std::vector<float>(scalars.begin(), scalars.end())));
+  scalar_slice_.copy_(scalars);
   worker.allReduceSum(buffer_);
   at::_foreach_copy_(gradients, slices_);
-  const auto summed = scalar_slice_.to(torch::kCPU);
-  for (std::size_t i = 0; i < scalars.size(); ++i) scalars[i] = summed[static_cast<std::int64_t>(i)].item<float>();
+  scalars.copy_(scalar_slice_);
 }
 
 }  // namespace meanflow::training

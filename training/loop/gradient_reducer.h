@@ -2,7 +2,6 @@
 #pragma once
 #include <torch/types.h>
 
-#include <span>
 #include <vector>
 
 #include "training/workers/worker.h"
@@ -17,9 +16,9 @@ class GradientReducer {
   /// given.
   GradientReducer(std::vector<torch::Tensor> parameters, std::int64_t num_scalars);
 
-  /// Replaces every parameter's gradient and every scalar (float32 precision) by its sum over ranks. A parameter
-  /// without a gradient on any rank gets zeros.
-  void reduce(const Worker& worker, std::span<double> scalars);
+  /// Replaces every parameter's gradient and every one of `scalars` ([num_scalars], float64, on the parameters' device;
+  /// summed in float32) by its sum over ranks. A parameter without a gradient on any rank gets zeros.
+  void reduce(const Worker& worker, torch::Tensor& scalars);
 
  private:
   std::vector<torch::Tensor> parameters_;

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "core/base/config/config_io.h"
 #include "core/base/config/live_settings.h"
@@ -16,6 +18,7 @@
 #include "training/diagnostics/stage_probes.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/gradient_reducer.h"
+#include "training/loop/readback.h"
 #include "training/loop/step_reporter.h"
 #include "training/optim/gradients.h"
 #include "training/optim/lr_schedule.h"
@@ -77,8 +80,14 @@ class StageLoop {
          control = agree(&RunContext::pollControl))
       obey(control, reporter);
     while (progress_.step < settings().steps && !run_.isFork(task_.name(), progress_.step)) {
-      reporter.begin();
+      if (!pending_) reporter.begin();
+      const auto before = progress_.step;
       const Control control = step(reporter);
+      if (control != Control::kContinue) settle(reporter);  // the leader asks for no more until this is done
+      if (progress_.step == before) {                       // judged later, or rolled back to where it began
+        obey(control, reporter);
+        continue;
+      }
       if (reporter.isDue(progress_.step) && reporter.hasSteps() && worker_.isLeader()) {
         auto report = reporter.report(progress_.step, schedule_lr_);
         if (health_.numSkipped() > 0)
@@ -114,7 +123,9 @@ class StageLoop {
       began = Clock::now();
       const double cpu_began = core::threadCpuSeconds();
       reporter.begin();
-      const auto control = step(reporter);
+      auto control = step(reporter);
+      control = std::max(control, settle(reporter));
+      has_order_ = false;
       if (worker_.device().is_cuda()) at::accelerator::synchronizeDevice(worker_.device().index());
       result.step_seconds.push_back(since(began));
       result.step_cpu_seconds.push_back(core::threadCpuSeconds() - cpu_began);
@@ -184,48 +195,116 @@ class StageLoop {
     StepReporter* reporter_;
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
   };
+  Laps newLaps(StepReporter& reporter) const { return Laps(worker_.device().is_cpu() ? &reporter : nullptr); }
 
-  /// One optimizer step; returns what the leader wants done after it.
+  /// A step whose gradients are there and whose figures the host has not read yet.
+  struct Pending {
+    std::int64_t step = 0;  ///< 1 = the first.
+    double lr = 0;
+    GradientNorms norms;
+    Readback figures;  ///< The objective's scalars, the leader's order, the global gradient norm, whether it is bad.
+    bool is_update_made = false;
+  };
+
+  /// One optimizer step; returns what the leader wants done after it. Where verdicts are deferred the step may be left
+  /// pending: its update is made, on the device and only if the step is healthy, but nobody has waited for that.
   Control step(StepReporter& reporter) {
-    const std::int64_t k = progress_.step;
-    const double lr = lrSchedule(settings()).at(k);
-    const auto positions = worker_.positions(settings().batch_size);
-    // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
-    const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
+    auto control = Control::kContinue;
+    const std::int64_t k = progress_.step + (pending_ ? 1 : 0);
+    const auto settleLast = [&] {
+      control = std::max(control, settle(reporter));
+      return progress_.step == k;  // else the stage was rolled back
+    };
+    const bool is_read_now = !isDeferred() || isReadNow(k + 1, reporter);
+    if (pending_ && (is_read_now || health_.passesOver(k + 1)) && !settleLast()) return control;
+    if (health_.passesOver(k + 1)) return std::max(control, passOver(k + 1));
 
-    if (health_.passesOver(k + 1)) return passOver(k + 1);
-    Laps laps(worker_.device().is_cpu() ? &reporter : nullptr);
-    health_.beginStep(k + 1);
+    const auto positions = worker_.positions(settings().batch_size);
+    Laps laps = newLaps(reporter);
+    if (!pending_) health_.beginStep(k + 1);
     resetGradients();
-    std::vector<double> scalars = backward(k, positions, weight, laps);
-    scalars.push_back(static_cast<double>(worker_.isLeader() ? run_.pollControl() : Control::kContinue));
-    if (!reducer_) reducer_ = std::make_unique<GradientReducer>(trainable_, static_cast<std::int64_t>(scalars.size()));
+    auto terms = forward(k, positions);
+    if (pending_) {  // the device is busy with this forward pass meanwhile
+      const bool was_bad = pending_->figures.wait().back() != 0;
+      if (was_bad) terms.reset();  // the second look wants its memory
+      if (!settleLast()) return control;
+      health_.beginStep(k + 1);
+      if (was_bad) terms = forward(k, positions);
+    }
+    if (terms) health_.observe(*terms);
+    laps.end("forward");
+    torch::Tensor scalars = backward(std::move(terms), positions);
+    laps.end("backward");
+    if (!reducer_) reducer_ = std::make_unique<GradientReducer>(trainable_, scalars.numel());
     reducer_->reduce(worker_, scalars);
     laps.end("reduce");
-    const auto control = static_cast<Control>(std::lround(scalars.back()));
-    scalars.pop_back();
 
     // The averaged gradient is the same on every rank, so every rank takes the same decision.
-    const auto norms = gradientNorms(parameters_);
-    const double grad_norm = norms.global.item<double>();
-    const auto verdict = health_.judge(
-        {.step = k + 1, .lr = lr, .objective = scalars.front(), .loss = scalars[seenLoss()], .grad_norm = grad_norm},
-        norms.each);
+    auto norms = gradientNorms(parameters_);
+    const auto grad_norm = norms.global.to(torch::kFloat64);
+    const auto is_bad = health_.isBad(scalars[0], scalars[static_cast<std::int64_t>(seenLoss())], grad_norm);
+    Readback figures(torch::cat({scalars, torch::stack({grad_norm, is_bad.to(torch::kFloat64)})}));
+    pending_.emplace(Pending{k + 1, lrSchedule(settings()).at(k), std::move(norms), std::move(figures)});
+    if (!is_read_now) update(is_bad);
+    laps.end("optimizer");
+    return is_read_now ? std::max(control, settle(reporter)) : control;
+  }
+
+  bool isDeferred() const {
+    const auto& verdict = config_.diagnostics.verdict;
+    return verdict == "deferred" || (verdict == "auto" && !worker_.device().is_cpu());
+  }
+
+  /// Steps at which the host looks at the device anyway.
+  bool isReadNow(std::int64_t step, const StepReporter& reporter) const {
+    const auto is_due = [step](std::int64_t every) { return every > 0 && step % every == 0; };
+    return reporter.isDue(step) || step >= settings().steps || is_due(settings().checkpoint_every) ||
+           is_due(settings().sample_every) || run_.isFork(task_.name(), step) || health_.isLookedAt(step) ||
+           probes_.isAnyDue(step);
+  }
+
+  /// The pending step's update; with `is_bad` the device decides whether it is made.
+  void update(const torch::Tensor& is_bad = {}) {
+    scaleGradients(parameters_, pending_->norms.global, settings().clip_grad);
+    optimizer_.step(pending_->lr, is_bad);
+    pending_->is_update_made = true;
+  }
+
+  /// Has the pending step judged and finishes it; returns what the leader wanted done after it. Nothing where no step
+  /// is pending.
+  Control settle(StepReporter& reporter) {
+    if (!pending_) return Control::kContinue;
+    Laps laps = newLaps(reporter);
+    const auto figures = pending_->figures.wait();
+    const std::span<const double> scalars(figures.data(), scalar_names_.size());
+    const auto control = static_cast<Control>(std::lround(figures[scalars.size()]));
+    const double grad_norm = figures[scalars.size() + 1];
+    const bool is_bad = figures[scalars.size() + 2] != 0;
+    const double lr = pending_->lr;
+    const JudgedStep judged{.step = pending_->step,
+                            .lr = lr,
+                            .objective = scalars.front(),
+                            .loss = scalars[seenLoss()],
+                            .grad_norm = grad_norm};
+    const auto verdict = health_.judge(judged, pending_->norms.each);
+    TORCH_CHECK(is_bad == (verdict != StepVerdict::kUpdate), task_.name(), ": step ", judged.step,
+                " was judged otherwise on the device than on the host");
     if (verdict == StepVerdict::kRollBack) {
+      pending_.reset();
       rollBack();
       return control;
     }
     if (verdict == StepVerdict::kUpdate) {
       health_.beforeUpdate();
-      scaleGradients(parameters_, norms.global, settings().clip_grad);
-      optimizer_.step(lr);
-      ema_.update(settings().ema_decay);
+      if (!pending_->is_update_made) update();
+      ema_.update(settings().ema_decay);  // before the next update: the average is of what is judged
       health_.afterUpdate();
       reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);
-      laps.end("optimizer");
     }
+    pending_.reset();
     countStep();
     schedule_lr_ = lr;
+    laps.end("optimizer");
     return control;
   }
 
@@ -246,7 +325,7 @@ class StageLoop {
   Control passOver(std::int64_t step) {
     if (worker_.isLeader())
       run_.log("warn", task_.name() + ": step " + std::to_string(step) + " is passed over, its update is not made");
-    const auto control = agree(&RunContext::pollControl);
+    const auto control = agree(worker_.isLeader() ? ask() : Control::kContinue);
     countStep();
     return control;
   }
@@ -286,24 +365,37 @@ class StageLoop {
     for (auto& p : trainable_) p.mutable_grad().reset();
   }
 
-  /// Forward and backward of this rank's share; weighted scalars, the loss first.
-  std::vector<double> backward(std::int64_t k, const std::vector<std::int64_t>& positions, double weight, Laps& laps) {
-    if (positions.empty()) {
-      if (scalar_names_.empty())
-        throw std::runtime_error(task_.name() + ": batch_size " + std::to_string(settings().batch_size) +
-                                 " is smaller than the number of workers " + std::to_string(worker_.size()) +
-                                 "; raise " + task_.name() + ".training.batch_size or lower num_workers");
-      return std::vector<double>(scalar_names_.size(), 0.0);
-    }
-    const core::LossTerms terms = task_.loss(k, positions);
-    health_.observe(terms);
-    laps.end("forward");
-    (terms.loss * weight).backward();
-    if (scalar_names_.empty()) nameScalars(terms);
-    std::vector<double> scalars = {terms.loss.item<double>() * weight};
-    for (const auto& [name, value] : terms.scalars) scalars.push_back(value.item<double>() * weight);
-    laps.end("backward");
-    return scalars;
+  /// This rank's share of the batch; empty where it has none.
+  std::optional<core::LossTerms> forward(std::int64_t k, const std::vector<std::int64_t>& positions) {
+    if (!positions.empty()) return task_.loss(k, positions);
+    if (scalar_names_.empty())
+      throw std::runtime_error(task_.name() + ": batch_size " + std::to_string(settings().batch_size) +
+                               " is smaller than the number of workers " + std::to_string(worker_.size()) + "; raise " +
+                               task_.name() + ".training.batch_size or lower num_workers");
+    return std::nullopt;
+  }
+
+  /// Gradients of this rank's share. Returns its scalars, weighted, the loss first, and last the leader's order, as one
+  /// float64 tensor on the device.
+  torch::Tensor backward(std::optional<core::LossTerms> terms, const std::vector<std::int64_t>& positions) {
+    const auto order = torch::full({1}, static_cast<double>(worker_.isLeader() ? ask() : Control::kContinue),
+                                   torch::dtype(torch::kFloat64).device(worker_.device()));
+    if (!terms) return torch::cat({order.new_zeros({static_cast<std::int64_t>(scalar_names_.size())}), order});
+    // Each rank weights its mean by its share of the global batch: the sum over ranks is the global mean.
+    const double weight = static_cast<double>(positions.size()) / static_cast<double>(settings().batch_size);
+    (terms->loss * weight).backward();
+    if (scalar_names_.empty()) nameScalars(*terms);
+    std::vector<torch::Tensor> scalars = {terms->loss.detach().to(torch::kFloat64)};
+    for (const auto& [name, value] : terms->scalars) scalars.push_back(value.detach().to(torch::kFloat64));
+    return torch::cat({torch::stack(scalars) * weight, order});
+  }
+
+  /// The leader's next order, once the last one was obeyed.
+  Control ask() {
+    if (has_order_) return Control::kContinue;
+    const auto order = run_.pollControl();
+    has_order_ = order != Control::kContinue;
+    return order;
   }
 
   /// What is differentiated may be weighted beyond recognition (MeanFlow's adaptive weight holds it near 1): where an
@@ -327,12 +419,17 @@ class StageLoop {
 
   /// The leader's decision, made by `decide`, on every rank.
   Control agree(Control (RunContext::*decide)()) {
-    auto code = torch::tensor(static_cast<std::int64_t>(worker_.isLeader() ? (run_.*decide)() : Control::kContinue));
+    return agree(worker_.isLeader() ? (run_.*decide)() : Control::kContinue);
+  }
+  Control agree(Control decision) const {
+    auto code = torch::tensor(static_cast<std::int64_t>(decision));
     worker_.broadcast(code);
     return static_cast<Control>(code.item<std::int64_t>());
   }
 
   void obey(Control control, StepReporter& reporter) {
+    if (control == Control::kContinue) return;
+    has_order_ = false;
     if (control == Control::kPause) control = pause(reporter);
     switch (control) {
       case Control::kSaveNow:
@@ -443,6 +540,8 @@ class StageLoop {
   LiveWatch watch_;
   std::unique_ptr<GradientReducer> reducer_;
   std::vector<std::string> scalar_names_;
+  std::optional<Pending> pending_;
+  bool has_order_ = false;  ///< One that was not obeyed yet. Leader only.
   StageProgress progress_;
   StageClock clock_;
   double schedule_lr_ = 0;

@@ -28,7 +28,9 @@ void StepReporter::add(std::span<const std::string> scalar_names, std::span<cons
   num_clipped_ += is_clipped ? 1 : 0;
   // std::max would drop a NaN
   if (num_steps_ == 1 || grad_norm > max_grad_norm_ || std::isnan(grad_norm)) max_grad_norm_ = grad_norm;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::chrono::duration<double>(now - began_).count();
+  began_ = now;
   window_seconds_ += seconds;
   active_seconds_ += seconds;
 }

@@ -20,7 +20,7 @@ class StepReporter {
   StepReporter(std::string stage, std::int64_t first_step, std::int64_t total_steps, std::int64_t batch_size,
                std::int64_t log_every);
 
-  /// The step began (start it again after a pause).
+  /// The step began (start it again after a pause); else it began when the one before was done.
   void begin();
   /// One step is done. `scalar_names` and `values` as the objective gave them; the norm is the one before clipping.
   void add(std::span<const std::string> scalar_names, std::span<const double> values, double grad_norm,

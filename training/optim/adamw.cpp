@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <utility>
 
 #include "training/optim/copy_named.h"
@@ -20,7 +21,7 @@ AdamW::AdamW(NamedTensors parameters, AdamWOptions options) : parameters_(std::m
   }
 }
 
-void AdamW::step(double lr) {
+void AdamW::step(double lr, const torch::Tensor& is_bad) {
   torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> parameters, grads, exp_avgs, exp_avg_sqs, steps;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -33,9 +34,16 @@ void AdamW::step(double lr) {
     steps.push_back(step_[i]);
   }
   if (parameters.empty()) return;
-  at::_foreach_add_(steps, 1);
+  std::optional<torch::Tensor> found_inf;  // the name that mixed precision gave it
+  if (is_bad.defined()) {
+    found_inf = is_bad.to(torch::kFloat32);
+    at::_foreach_add_(steps, 1 - *found_inf);
+  } else {
+    at::_foreach_add_(steps, 1);
+  }
   at::_fused_adamw_(parameters, grads, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps, lr, options_.beta1,
-                    options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+                    options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false,
+                    /*grad_scale=*/{}, found_inf);
 }
 
 void AdamW::zeroGrad() {

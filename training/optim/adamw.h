@@ -19,8 +19,9 @@ class AdamW {
  public:
   AdamW(NamedTensors parameters, AdamWOptions options);
 
-  /// One update with learning rate `lr` from the parameters' .grad().
-  void step(double lr);
+  /// One update with learning rate `lr` from the parameters' .grad(). With `is_bad`, a bool scalar on the parameters'
+  /// device, the device itself decides: where it is true nothing changes, step counts included; nobody waits for it.
+  void step(double lr, const torch::Tensor& is_bad = {});
   /// Zeroes gradients in place: buckets that share their memory stay valid.
   void zeroGrad();
 

@@ -18,6 +18,7 @@ struct DiagnosticsConfig {
   std::int64_t jump_map_steps = 64;
   std::int64_t recorder_steps = 64;
   std::string on_divergence = "stop";
+  std::string verdict = "auto";
   double explosion_factor = 1000;
   double spike_score = 10;
   std::int64_t max_skips = 20;
@@ -55,8 +56,13 @@ void describe(V& v, DiagnosticsConfig& c) {
            .unit = "steps",
            .min = 0,
            .max = 1e9});
-  v.field("probe_samples", c.probe_samples,
-          {.help = "Fixed samples that these measurements are taken on", .unit = "samples", .min = 1, .max = 65536});
+  v.field(
+      "probe_samples", c.probe_samples,
+      {.help = "Fixed samples that these measurements are taken on; the sweep of delta_t and the map of jumps take at "
+               "most 16 of them",
+       .unit = "samples",
+       .min = 1,
+       .max = 65536});
   v.field("jump_map_steps", c.jump_map_steps,
           {.help = "Euler steps of the teacher's fine solution", .unit = "steps", .min = 8, .max = 10000});
   v.field("recorder_steps", c.recorder_steps,
@@ -65,6 +71,12 @@ void describe(V& v, DiagnosticsConfig& c) {
           {.help = "When a loss or gradient is not finite or explodes: stop; skip the step and count it; roll_back to "
                    "the last healthy checkpoint and pass over the bad steps",
            .choices = {"stop", "skip", "roll_back"}});
+  v.field(
+      "verdict", c.verdict,
+      {.help = "When a step is judged. immediate: the update waits for the verdict. deferred: the device holds back "
+               "a bad update by itself and the verdict is read while the next step is computed, so that nothing "
+               "waits. auto: deferred on a GPU",
+       .choices = {"auto", "immediate", "deferred"}});
   v.field("explosion_factor", c.explosion_factor,
           {.help = "An explosion is a loss or gradient norm of this many times the median of the recent past; 0 = only "
                    "what is not finite",

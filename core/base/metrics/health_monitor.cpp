@@ -13,6 +13,8 @@ namespace {
 // deviation that is measured by, so that a spike is at least a tripling at the default score of 10.
 constexpr RobustWindow::Options kWindow = {.window = 101, .min_points = 10, .relative_floor = 0.2};
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 }  // namespace
 
 HealthMonitor::Past& HealthMonitor::past(const std::string& figure) {
@@ -31,6 +33,15 @@ std::optional<HealthFinding> HealthMonitor::spike(Past& past, std::int64_t step,
   return found;
 }
 
+double HealthMonitor::explosionBound(const std::string& figure) const {
+  const auto found = pasts_.find(figure);
+  if (found == pasts_.end() || !found->second.values.isReady()) return kInfinity;
+  const double bound = config_.explosion_factor * found->second.values.median();
+  return bound > 0 ? bound : kInfinity;
+}
+
+HealthMonitor::Bounds HealthMonitor::bounds() const { return {explosionBound("loss"), explosionBound("grad_norm")}; }
+
 std::optional<HealthFinding> HealthMonitor::judgeStep(std::int64_t step, double loss, double grad_norm) {
   const std::array<std::pair<const char*, double>, 2> figures = {{{"loss", loss}, {"grad_norm", grad_norm}}};
   for (const auto& [figure, value] : figures)
@@ -38,10 +49,8 @@ std::optional<HealthFinding> HealthMonitor::judgeStep(std::int64_t step, double 
       return HealthFinding{"non_finite", figure, value, past(figure).values.median(),
                            std::numeric_limits<double>::quiet_NaN()};
   for (const auto& [figure, value] : figures) {
-    const auto& values = past(figure).values;
-    const double bound = config_.explosion_factor * values.median();
-    if (config_.explosion_factor > 0 && values.isReady() && bound > 0 && value > bound)
-      return HealthFinding{"explosion", figure, value, values.median(), bound};
+    const double bound = explosionBound(figure);
+    if (value > bound) return HealthFinding{"explosion", figure, value, past(figure).values.median(), bound};
   }
   std::optional<HealthFinding> found;
   for (const auto& [figure, value] : figures) {

@@ -28,6 +28,12 @@ class HealthMonitor {
   /// step and a spike become part of the past, a bad one does not.
   std::optional<HealthFinding> judgeStep(std::int64_t step, double loss, double grad_norm);
 
+  /// Beyond these the next step is an explosion; infinite where there is none to speak of yet.
+  struct Bounds {
+    double loss, grad_norm;
+  };
+  Bounds bounds() const;
+
   /// A figure that is looked at now and then, such as a block's update norm: `kind` when its score is too high. Warned
   /// of once in kQuietSteps.
   std::optional<HealthFinding> judgeFigure(std::int64_t step, const std::string& kind, const std::string& figure,
@@ -40,6 +46,7 @@ class HealthMonitor {
     std::int64_t last_warning = -kQuietSteps;
   };
   Past& past(const std::string& figure);
+  double explosionBound(const std::string& figure) const;
   std::optional<HealthFinding> spike(Past& past, std::int64_t step, const std::string& kind, const std::string& figure,
                                      double value);
 

@@ -15,243 +15,17 @@
 #include "core/device/device.h"
 #include "core/nn/block_scope.h"
 #include "tests/support/studio_test.h"
+#include "tests/training/diagnostics/planned_stage.h"
 #include "training/diagnostics/operation_trace.h"
 #include "training/loop/step_loop.h"
 
 using namespace meanflow;
+using namespace meanflow::testing::planned;
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t kSteps = 40, kBadStep = 25, kBatch = 8;
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
-
-/// Two blocks and a read-out: learns the sum of its four inputs.
-class TwoBlocksImpl : public torch::nn::Module {
- public:
-  TwoBlocksImpl() {
-    torch::nn::ModuleList blocks;
-    for (int i = 0; i < 2; ++i) {
-      blocks->push_back(torch::nn::Linear(4, 4));
-      torch::nn::init::eye_(blocks[i]->as<torch::nn::Linear>()->weight);
-    }
-    blocks_ = register_module("blocks", blocks);
-    out_ = register_module("out", torch::nn::Linear(4, 1));
-    torch::nn::init::constant_(out_->weight, 0.5);
-    const torch::NoGradGuard no_grad;
-    for (auto& item : named_parameters())
-      if (item.key().ends_with("bias")) item.value().zero_();
-  }
-  torch::Tensor forward(torch::Tensor x, bool is_bf16) {
-    for (std::int64_t i = 0; i < 2; ++i)
-      x = core::inBlock("blocks", i, [&] {
-        auto& linear = *blocks_[i]->as<torch::nn::Linear>();
-        if (!is_bf16) return linear.forward(x);
-        return torch::linear(x.to(torch::kBFloat16), linear.weight.to(torch::kBFloat16)).to(torch::kFloat32);
-      });
-    return core::inBlock("out", -1, [&] { return out_(x); });
-  }
-
- private:
-  torch::nn::ModuleList blocks_{nullptr};
-  torch::nn::Linear out_{nullptr};
-};
-TORCH_MODULE(TwoBlocks);
-
-struct Plan {
-  int num_workers = 1;
-  base::TrainingConfig training;
-  base::DiagnosticsConfig diagnostics;
-  bool is_bf16 = false;
-  std::int64_t bad_step = kBadStep;
-  std::int64_t poisoned_position = -1;  ///< Of the bad step; its row is multiplied by `poison`.
-  double poison = kNaN;
-  std::function<void(TwoBlocks&)> plant;  ///< Called once on every rank, before the bad step's forward pass.
-  std::function<void(const base::TrainingEvent&, training::CommandQueue&)> answer;
-
-  Plan() {
-    training.steps = kSteps;
-    training.batch_size = kBatch;
-    training.lr = training.final_lr = 0.01;
-    training.schedule = "constant";
-    training.ema_decay = 0.9;
-    training.log_every = 1;
-    training.checkpoint_every = 10;
-    training.keep_checkpoints = 0;
-    training.sample_every = 0;
-    diagnostics.figures_every = 1;
-  }
-};
-
-class PlannedTask final : public training::StageTask {
- public:
-  PlannedTask(const Plan& plan, const base::TrainingConfig& settings) : plan_(plan), settings_(settings) {}
-
-  std::string name() const override { return "teacher"; }
-  const base::TrainingConfig& settings() const override { return settings_; }
-  std::shared_ptr<torch::nn::Module> module() override { return network_.ptr(); }
-
-  core::LossTerms loss(std::int64_t step, std::span<const std::int64_t> positions) override {
-    if (step + 1 == plan_.bad_step && plan_.plant && !std::exchange(is_planted_, true)) {
-      const torch::NoGradGuard no_grad;
-      plan_.plant(network_);
-    }
-    std::vector<torch::Tensor> rows;
-    for (const auto position : positions) {
-      rows.push_back(
-          torch::sin(torch::arange(4) * 2.1 + static_cast<double>(step) * 1.3 + static_cast<double>(position) * 0.7));
-      if (step + 1 == plan_.bad_step && position == plan_.poisoned_position) rows.back() *= plan_.poison;
-    }
-    const auto x = torch::stack(rows);
-    const auto errors = (network_(x, plan_.is_bf16).squeeze(1) - torch::sin(x.sum(1)).nan_to_num()).square();
-    core::LossTerms terms;
-    terms.loss = errors.mean();
-    terms.err_sq = errors.detach();
-    terms.t = torch::linspace(0, 1, x.size(0));
-    terms.scalars.emplace_back("mse", terms.loss.detach());
-    return terms;
-  }
-
-  training::BatchMembers members(std::int64_t step, std::span<const std::int64_t> positions) override {
-    training::BatchMembers members;
-    for (const auto position : positions) members.samples.push_back(100 * step + position);
-    members.labels.assign(members.samples.size(), 3);
-    members.noise_seed = 77;
-    return members;
-  }
-
- private:
-  const Plan& plan_;
-  const base::TrainingConfig& settings_;
-  TwoBlocks network_;
-  bool is_planted_ = false;
-};
-
-class KeptEvents final : public base::EventSink {
- public:
-  void publish(const base::EventRecord& record) override {
-    events.push_back(record.event);
-    if (answer) answer(record.event);
-  }
-  template <class T>
-  std::vector<T> all() const {
-    std::vector<T> found;
-    for (const auto& event : events)
-      if (const auto* one = std::get_if<T>(&event)) found.push_back(*one);
-    return found;
-  }
-  std::vector<base::TrainingEvent> events;
-  std::function<void(const base::TrainingEvent&)> answer;
-};
-
-struct Result {
-  std::shared_ptr<KeptEvents> seen = std::make_shared<KeptEvents>();
-  std::string failure;
-  bool is_diverged = false, is_stopped = false;
-  std::vector<torch::Tensor> weights;
-
-  std::vector<base::AlarmRaised> alarms(const std::string& kind) const {
-    auto found = seen->all<base::AlarmRaised>();
-    std::erase_if(found, [&](const auto& alarm) { return alarm.kind != kind; });
-    return found;
-  }
-};
-
-Result train(const fs::path& root, const Plan& plan) {
-  base::RunConfig config;
-  config.teacher.training = plan.training;
-  config.diagnostics = plan.diagnostics;
-  auto folder =
-      base::RunFolder::isRunFolder(root) ? base::RunFolder::open(root) : base::RunFolder::create(root, config);
-  folder->lock().value();
-  training::CommandQueue commands;
-  Result result;
-  if (plan.answer) result.seen->answer = [&](const base::TrainingEvent& event) { plan.answer(event, commands); };
-  base::FanOutSink events;
-  events.add("test", result.seen);
-  training::RunContext context(*folder, events, commands);
-  context.setState(base::RunState::kStarting);
-  context.setState(base::RunState::kRunning);
-  try {
-    training::runWorkers(plan.num_workers, torch::kCPU, [&](training::Worker& worker) {
-      base::RunConfig own = config;
-      PlannedTask task(plan, own.teacher.training);
-      const auto keep = [&] {
-        if (!worker.isLeader()) return;
-        for (const auto& parameter : task.module()->parameters()) result.weights.push_back(parameter.detach().clone());
-      };
-      try {
-        training::runStage(task, own, worker, context);
-      } catch (...) {
-        keep();
-        throw;
-      }
-      keep();
-    });
-  } catch (const training::Diverged& diverged) {
-    result.is_diverged = true;
-    result.failure = diverged.what();
-  } catch (const training::RunInterrupted&) {
-    result.is_stopped = true;
-  } catch (const std::exception& error) {
-    result.failure = error.what();
-  }
-  result.seen->answer = {};
-  return result;
-}
-
-auto after(std::int64_t step, base::Command command) {
-  return [step, command](const base::TrainingEvent& event, training::CommandQueue& commands) {
-    const auto* done = std::get_if<base::StepCompleted>(&event);
-    if (done && done->step == step) commands.push(command);
-  };
-}
-
-torch::Tensor& weightOf(TwoBlocks& network, const std::string& name) { return *network->named_parameters().find(name); }
-
 nlohmann::json jsonOf(const fs::path& file) { return nlohmann::json::parse(base::readFile(file).value()); }
-
-struct Planted {
-  Plan plan;
-  std::string kind;
-  base::FaultOrigin origin;
-};
-
-Planted plantedFault(const QByteArray& name) {
-  Planted planted;
-  auto& plan = planted.plan;
-  planted.kind = "non_finite";
-  planted.origin.step = kBadStep;
-  if (name == "a NaN weight") {
-    plan.plant = [](TwoBlocks& network) { weightOf(network, "blocks.1.weight")[0][0] = kNaN; };
-    planted.origin.tensor = "blocks.1.weight", planted.origin.block = "blocks.1", planted.origin.operation = "weights";
-  } else if (name == "an Inf activation in block 1" || name == "a bf16 overflow in block 0") {
-    plan.is_bf16 = name.startsWith("a bf16");
-    const std::string block = plan.is_bf16 ? "blocks.0" : "blocks.1";
-    plan.plant = [block](TwoBlocks& network) {
-      weightOf(network, block + ".weight").fill_(3.4e38);  // finite, but not in bf16
-      weightOf(network, block + ".weight")[0].neg_();      // beyond float32 with this bias, whatever goes in
-      weightOf(network, block + ".bias").fill_(3.4e38);
-    };
-    planted.origin.tensor = "activation", planted.origin.block = block;
-    planted.origin.operation = plan.is_bf16 ? "aten::copy_" : "aten::addmm";
-  } else if (name == "a poisoned sample" || name == "a NaN that one of two ranks sees") {
-    plan.poisoned_position = 6;
-    if (name.contains("ranks")) plan.num_workers = 2, planted.origin.rank = 1;
-    planted.origin.tensor = "latents", planted.origin.operation = "data";
-    planted.origin.sample = 100 * (kBadStep - 1) + 6;
-  } else if (name == "a sample 10,000 times too large") {
-    plan.poisoned_position = 2, plan.poison = 1e4;
-    planted.kind = "explosion";
-    planted.origin.tensor = "latents", planted.origin.operation = "data";
-    planted.origin.sample = 100 * (kBadStep - 1) + 2;
-  } else if (name == "a block whose weights grew a thousand times") {
-    plan.plant = [](TwoBlocks& network) { weightOf(network, "blocks.1.weight").mul_(1000); };
-    planted.kind = "explosion";
-    planted.origin.tensor = "blocks.1.weight", planted.origin.block = "blocks.1", planted.origin.operation = "weights";
-  }
-  return planted;
-}
 
 }  // namespace
 
@@ -287,10 +61,7 @@ class TestStageHealth : public QObject {
 
   void plantedFaultsAreNamed_data() {
     QTest::addColumn<QByteArray>("fault");
-    for (const char* name : {"a NaN weight", "an Inf activation in block 1", "a bf16 overflow in block 0",
-                             "a poisoned sample", "a NaN that one of two ranks sees", "a sample 10,000 times too large",
-                             "a block whose weights grew a thousand times"})
-      QTest::newRow(name) << QByteArray(name);
+    for (const auto& name : plantedFaultNames()) QTest::newRow(name.constData()) << name;
   }
   void plantedFaultsAreNamed() {
     QFETCH(const QByteArray, fault);

@@ -13,6 +13,7 @@
 #include "core/base/config/config_io.h"
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
+#include "tests/support/kept_events.h"
 #include "tests/support/studio_test.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/optim/lr_schedule.h"
@@ -65,20 +66,6 @@ class LineTask final : public training::StageTask {
   std::int64_t poisoned_step_;
   double poison_;
   torch::nn::Linear line_{4, 1};
-};
-
-/// Keeps every event and lets a test answer with commands.
-class Listener final : public base::EventSink {
- public:
-  explicit Listener(std::function<void(const base::TrainingEvent&)> answer) : answer_(std::move(answer)) {}
-  void publish(const base::EventRecord& record) override {
-    events.push_back(record.event);
-    if (answer_) answer_(record.event);
-  }
-  std::vector<base::TrainingEvent> events;
-
- private:
-  std::function<void(const base::TrainingEvent&)> answer_;
 };
 
 struct Setup {
@@ -135,9 +122,10 @@ Outcome train(const fs::path& root, const Setup& setup) {
   folder->lock().value();
   training::CommandQueue commands;
   for (const auto& command : setup.waiting) commands.push(command);
-  const auto listener = std::make_shared<Listener>([&](const base::TrainingEvent& event) {
+  const auto listener = std::make_shared<testing::KeptEvents>();
+  listener->answer = [&](const base::TrainingEvent& event) {
     if (setup.answer) setup.answer(event, commands);
-  });
+  };
   base::FanOutSink events;
   events.add("test", listener);
   training::RunContext context(*folder, events, commands);

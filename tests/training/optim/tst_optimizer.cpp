@@ -103,6 +103,23 @@ class TestOptimizer : public QObject {
     QVERIFY(identical(optimizer.state(), resumed.state()));
   }
 
+  void theDeviceHoldsABadUpdateBack() {
+    const auto gated = parameters();
+    const auto plain = copyOf(gated);
+    AdamW optimizer(gated, {.weight_decay = 0.05}), reference(plain, {.weight_decay = 0.05});
+    for (int step = 0; step < 6; ++step) {
+      const bool is_bad = step == 0 || step == 3;
+      setGradients(gated, step);
+      if (is_bad) torch::Tensor(gated[2].second).mutable_grad()[4] = std::numeric_limits<float>::quiet_NaN();
+      optimizer.step(0.01, torch::tensor(is_bad));
+      if (is_bad) continue;
+      setGradients(plain, step);
+      reference.step(0.01);
+    }
+    QVERIFY(identical(gated, plain));
+    QVERIFY(identical(optimizer.state(), reference.state()));
+  }
+
   void refusesAStateOfAnotherModelAndKeepsItsOwn() {
     const auto named = parameters();
     AdamW optimizer(named, {});

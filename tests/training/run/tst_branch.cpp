@@ -9,6 +9,7 @@
 
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
+#include "tests/support/kept_events.h"
 #include "tests/support/studio_test.h"
 #include "tests/training/run/tiny_preset.h"
 #include "training/diagnostics/replay.h"
@@ -19,27 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Kept final : public base::EventSink {
- public:
-  void publish(const base::EventRecord& record) override {
-    events.push_back(record.event);
-    if (answer) answer(record.event);
-  }
-  template <class Event>
-  std::vector<Event> all() const {
-    std::vector<Event> found;
-    for (const auto& event : events)
-      if (const auto* e = std::get_if<Event>(&event)) found.push_back(*e);
-    return found;
-  }
-  std::vector<base::TrainingEvent> events;
-  std::function<void(const base::TrainingEvent&)> answer;
-};
-
 struct Worked {
   std::string failure;
   training::RunEnd end = training::RunEnd::kFinished;
-  std::shared_ptr<Kept> kept = std::make_shared<Kept>();
+  std::shared_ptr<testing::KeptEvents> kept = std::make_shared<testing::KeptEvents>();
 };
 
 /// Stops after `stop_step` of `stop_stage` where one is named.

@@ -11,6 +11,7 @@
 #include "core/base/config/config_io.h"
 #include "core/device/device.h"
 #include "core/flow/time_schedule.h"
+#include "tests/support/kept_events.h"
 #include "tests/support/studio_test.h"
 #include "tests/training/run/tiny_preset.h"
 #include "training/run/training_run.h"
@@ -24,12 +25,6 @@ using training::TrainingRun;
 namespace {
 
 constexpr double kShift512 = 13.856406460551018;  // sqrt(768 * 32 * 32 / 4096)
-
-class Listener final : public base::EventSink {
- public:
-  void publish(const base::EventRecord& record) override { events.push_back(record.event); }
-  std::vector<base::TrainingEvent> events;
-};
 
 std::vector<std::string> settings512() {
   std::vector<std::string> all = {"data.image_size=64",         "encoder.model.patch_size=2",
@@ -72,7 +67,7 @@ class TestLatent32 : public QObject {
     request.config = preset_;
     request.overrides = settings512();
     for (const auto& setting : more) request.overrides.push_back(setting.toStdString());
-    const auto listener = std::make_shared<Listener>();
+    const auto listener = std::make_shared<testing::KeptEvents>();
     auto run = TrainingRun::prepare(request, {listener});
     QVERIFY2(run.ok(), run ? "" : run.error().message.c_str());
     const auto end = (*run)->run();

@@ -16,6 +16,7 @@
 #include "core/base/formats/png.h"
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
+#include "tests/support/kept_events.h"
 #include "tests/support/studio_test.h"
 #include "tests/training/run/tiny_preset.h"
 #include "training/run/training_run.h"
@@ -31,27 +32,9 @@ namespace {
 
 const std::vector<std::string> kStages = {"encoder", "decoder", "teacher", "cmt", "mean_flow"};
 
-class Listener final : public base::EventSink {
- public:
-  void publish(const base::EventRecord& record) override {
-    events.push_back(record.event);
-    if (answer) answer(record.event);
-  }
-  std::vector<base::TrainingEvent> events;
-  std::function<void(const base::TrainingEvent&)> answer;
-
-  template <class Event>
-  std::vector<Event> all() const {
-    std::vector<Event> found;
-    for (const auto& event : events)
-      if (const auto* e = std::get_if<Event>(&event)) found.push_back(*e);
-    return found;
-  }
-};
-
 struct Ended {
   base::Result<RunEnd> end = RunEnd::kFinished;
-  std::shared_ptr<Listener> listener = std::make_shared<Listener>();
+  std::shared_ptr<testing::KeptEvents> listener = std::make_shared<testing::KeptEvents>();
 };
 
 /// One process's work on a run; `command` is sent when an event satisfies `when`.
