@@ -127,12 +127,12 @@ class TestCmtMatrixPane : public QObject {
     showPane(pane, {700, 400});
     pane.grabFrame();
     QCOMPARE(pane.cell(), QPoint(-1, -1));
+    // The display server says in its own time that the pointer was moved.
+    const auto cell = [&] { return pane.grabFrame(), pane.cell(); };
     QTest::mouseMove(&pane, cellCentre(pane, 4, 1, 3).toPoint());
-    pane.grabFrame();
-    QCOMPARE(pane.cell(), QPoint(3, 1));
+    QTRY_COMPARE(cell(), QPoint(3, 1));
     QTest::mouseMove(&pane, cellCentre(pane, 4, 3, 1).toPoint());  // not a jump towards the image
-    pane.grabFrame();
-    QCOMPARE(pane.cell(), QPoint(-1, -1));
+    QTRY_COMPARE(cell(), QPoint(-1, -1));
   }
 
   void keysChooseACellWithinTheTriangle() {
