@@ -11,14 +11,14 @@
 #include <utility>
 
 #include "core/base/config/config_io.h"
-#include "core/base/config/live_settings.h"
-#include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
 #include "training/diagnostics/stage_health.h"
 #include "training/diagnostics/stage_probes.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/gradient_reducer.h"
+#include "training/loop/live_setting.h"
 #include "training/loop/readback.h"
+#include "training/loop/stage_clock.h"
 #include "training/loop/step_reporter.h"
 #include "training/optim/gradients.h"
 #include "training/optim/lr_schedule.h"
@@ -37,16 +37,6 @@ std::vector<torch::Tensor> trainable(const NamedTensors& parameters) {
 std::int64_t numElements(const std::vector<torch::Tensor>& tensors) {
   return std::accumulate(tensors.begin(), tensors.end(), std::int64_t{0},
                          [](std::int64_t sum, const torch::Tensor& tensor) { return sum + tensor.numel(); });
-}
-
-/// Sends the leader's text to every rank.
-std::string broadcastText(const Worker& worker, std::string text) {
-  auto size = torch::tensor(static_cast<std::int64_t>(text.size()));
-  worker.broadcast(size);
-  auto bytes = torch::empty({size.item<std::int64_t>()}, torch::kUInt8);
-  if (worker.isLeader()) std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
-  worker.broadcast(bytes);
-  return {bytes.data_ptr<std::uint8_t>(), bytes.data_ptr<std::uint8_t>() + bytes.numel()};
 }
 
 /// Everything one rank keeps while a stage trains. Reads top-down: run() is the loop, the rest are its steps.
@@ -179,22 +169,6 @@ class StageLoop {
     run_.publish(base::StageStarted{task_.name(), progress_.step, settings().steps, numElements(trainable_)});
   }
 
-  /// Tells the reporter what a step's time goes into. On a GPU the host's clock would only show where it happened to
-  /// wait, so nothing is told there (null).
-  class Laps {
-   public:
-    explicit Laps(StepReporter* reporter) : reporter_(reporter) {}
-    void end(std::string_view part) {
-      if (!reporter_) return;
-      const auto now = std::chrono::steady_clock::now();
-      reporter_->addTime(part, std::chrono::duration<double>(now - last_).count());
-      last_ = now;
-    }
-
-   private:
-    StepReporter* reporter_;
-    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  };
   Laps newLaps(StepReporter& reporter) const { return Laps(worker_.device().is_cpu() ? &reporter : nullptr); }
 
   /// A step whose gradients are there and whose figures the host has not read yet.
@@ -348,7 +322,7 @@ class StageLoop {
       for (const auto bad : health_.passedOver(settings().skip_steps))
         list += (list.empty() ? "" : ", ") + std::to_string(bad);
       if (base::setValue(config_, key, "[" + list + "]") && worker_.isLeader()) {
-        writeConfig();
+        writeRunConfig(config_, run_);
         run_.publish(base::SettingChanged{task_.name(), progress_.step, key, *old_value, "[" + list + "]"});
       }
     }
@@ -470,61 +444,11 @@ class StageLoop {
   }
 
   void changeSetting(StepReporter& reporter) {
-    applySetting();
+    changeLiveSetting(config_, worker_, run_, task_.name(), progress_.step);
     reporter.setTotalSteps(settings().steps);
     reporter.setLogEvery(settings().log_every);
     progress_.total_steps = settings().steps;
   }
-
-  void applySetting() {
-    base::ChangeSetting change = worker_.isLeader() ? run_.takeSetting() : base::ChangeSetting{};
-    change.key = broadcastText(worker_, change.key);
-    change.value = broadcastText(worker_, change.value);
-    const auto old_value = base::getValue(config_, change.key);
-    const bool is_live = base::isLiveSetting(change.key);
-    const auto applied =
-        !old_value ? base::Result<void>(old_value.error())
-        : is_live  ? base::setValue(config_, change.key, change.value)
-                   : base::Result<void>(base::Error{change.key +
-                                                   " cannot change while the run is going; stop it and start it with " +
-                                                   change.key + "=" + change.value});
-    if (!worker_.isLeader()) return;
-    if (!applied) return run_.log("error", applied.error().message);
-    writeConfig();
-    run_.publish(base::SettingChanged{task_.name(), progress_.step, change.key, *old_value, change.value});
-  }
-
-  void writeConfig() {
-    if (const auto written = base::writeFileAtomically(run_.folder().config(), base::toYaml(config_)); !written)
-      run_.log("error", written.error().message);
-  }
-
-  /// Adds wall and CPU time spent training to the stage's totals.
-  class StageClock {
-   public:
-    void start(const StageProgress& progress) {
-      is_running_ = true;
-      wall_before_ = progress.wall_seconds;
-      cpu_before_ = progress.cpu_seconds;
-      wall_start_ = std::chrono::steady_clock::now();
-      cpu_start_ = core::processCpuSeconds();
-    }
-    void stop(StageProgress& progress) {
-      update(progress);
-      is_running_ = false;
-    }
-    void update(StageProgress& progress) const {
-      if (!is_running_) return;
-      progress.wall_seconds =
-          wall_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - wall_start_).count();
-      progress.cpu_seconds = cpu_before_ + core::processCpuSeconds() - cpu_start_;
-    }
-
-   private:
-    bool is_running_ = false;
-    double wall_before_ = 0, cpu_before_ = 0, cpu_start_ = 0;
-    std::chrono::steady_clock::time_point wall_start_;
-  };
 
   StageTask& task_;
   base::RunConfig& config_;
