@@ -79,8 +79,11 @@ void BlockMap::measure() {
     if (high < low * 1.5) high *= 1.5, low /= 1.5;  // one value alone is in the middle
     low_ = low, high_ = high;
   }
+  QFont bold = font();
+  bold.setBold(true);  // as the chosen block is written
+  const QFontMetrics metrics(bold);
   for (const auto& block : figures_->blocks())
-    label_width_ = std::max(label_width_, fontMetrics().horizontalAdvance(QString::fromStdString(block)));
+    label_width_ = std::max(label_width_, metrics.horizontalAdvance(QString::fromStdString(block)));
   label_width_ = std::min(label_width_ + 10, std::max(40, width() / 4));
 }
 
