@@ -510,6 +510,31 @@ class TestBranching : public QObject {
     QVERIFY(!buttonCalled<QPushButton>(strip, "Open the report of the replay")->isVisibleTo(&strip));
   }
 
+  void aReplayIsCancelledFromItsStrip() {
+    open();
+    window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
+    action("replay")->trigger();
+    auto& strip = *window_->findChild<ReplayStrip*>();
+    auto* cancel = buttonCalled<QPushButton>(strip, "Cancel the replay");
+    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
+    cancel->click();
+    QCOMPARE(host_->num_replays_cancelled, 1);
+    QVERIFY2(strip.text().startsWith(QStringLiteral("Being cancelled")), qPrintable(strip.text()));
+    QVERIFY(cancel->isVisible() && !cancel->isEnabled());
+    QVERIFY(!action("replay")->isEnabled());  // it goes on until the host has said so
+    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelling")));
+    host_->tell_replay({.found = {}, .error = "the replay was stopped", .is_cancelled = true});
+    QTRY_VERIFY2(strip.text().startsWith(QStringLiteral("Cancelled before the step")), qPrintable(strip.text()));
+    QCOMPARE(strip.property("level").toString(), QStringLiteral("info"));
+    QVERIFY(cancel->isHidden() && strip.facts().isEmpty());
+    QVERIFY(buttonCalled<QToolButton>(strip, "Close the finding of the replay")->isVisible());
+    QVERIFY(action("replay")->isEnabled());
+    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelled")));
+    // The next one can be cancelled, too.
+    action("replay")->trigger();
+    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
+  }
+
   void refusalsAndErrorsOfAReplayAreShown() {
     open();
     auto* panel = window_->findChild<AlarmsPanel*>();

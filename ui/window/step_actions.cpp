@@ -95,7 +95,7 @@ QString StepActions::branchObstacle() const {
 
 QString StepActions::replayObstacle() const {
   if (const QString why = runObstacle(); !why.isEmpty()) return why;
-  if (replay_.isGoing()) return tr("a step is being replayed already; wait for what it finds");
+  if (replay_.isGoing()) return tr("a step is being replayed already; wait for what it finds or cancel it");
   if (desk_.hasLiveRun())
     return tr("a run is being trained in this window, and a replay beside it would slow it down; stop it first");
   QString why;
