@@ -31,6 +31,7 @@
 #include "ui/main_window.h"
 #include "ui/panels/alarms_panel.h"
 #include "ui/panels/checkpoints_panel.h"
+#include "ui/panels/queue_panel.h"
 #include "ui/panels/replay_strip.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
@@ -408,6 +409,41 @@ class TestBranching : public QObject {
     QCOMPARE(QString::fromStdString(host_->last_request.run_folder), folder);
     QVERIFY(!host_->last_request.branch && host_->last_request.overrides.empty());
     window_->queue().setGoing(false);
+  }
+
+  void aQueuedBranchIsAskedForOnceMoreToBeChanged() {
+    open();
+    base::RunRequest request;
+    request.run_folder = dir_->filePath(QStringLiteral("runs/gentler")).toStdString();
+    request.branch = base::BranchPoint{run_.toStdString(), "teacher", 450};
+    request.overrides = {"teacher.training.lr=0.01", "teacher.training.skip_steps=[451, 460]"};
+    window_->queue().addBranch(request);
+    auto& panel = *window_->findChild<QueuePanel*>();
+    window_->findChild<QDockWidget*>(QStringLiteral("runs"))->raise();
+    auto* duplicate = buttonCalled<QToolButton>(panel, "Duplicate and change");
+    QVERIFY(duplicate->isEnabled());
+    duplicate->click();
+    auto* ask = window_->stepActions().dialog();
+    QVERIFY(ask);
+    QCOMPARE(ask->at().parent, request.branch->parent);
+    QCOMPARE(ask->at().step, std::int64_t{450});
+    QCOMPARE(ask->folder(), dir_->filePath(QStringLiteral("runs/gentler-2")));  // the other one is queued already
+    QTRY_COMPARE(ask->request().overrides, request.overrides);
+    auto* rate = ask->editorOf(QStringLiteral("teacher.training.lr"));
+    QVERIFY(rate);
+    QCOMPARE(rate->text(), QStringLiteral("0.01"));
+    ask->draft().edit(QStringLiteral("teacher.training.lr"), QStringLiteral("0.02"));
+    buttonCalled<QPushButton>(*ask, "Add to the queue")->click();
+    QCOMPARE(window_->queue().runs().size(), std::size_t{2});
+    QCOMPARE(window_->queue().runs()[1].overrides.front(), QStringLiteral("teacher.training.lr=0.02"));
+    QTRY_VERIFY(!window_->stepActions().dialog());
+    // One that has a folder has a configuration, which becomes a new run's.
+    testing::writeRunFolder(dir_->filePath(QStringLiteral("runs/gentler")),
+                            testing::madeUpRun({.num_stages = 1, .has_samples = false}));
+    QSignalSpy whole(&panel, &QueuePanel::duplicateRequested);
+    duplicate->click();
+    QCOMPARE(whole.size(), 1);
+    QVERIFY(!window_->stepActions().dialog());
   }
 
   void withoutATrainingLibraryNothingStarts() {
