@@ -204,6 +204,16 @@ class TestConfigPanel : public QObject {
     QVERIFY(form.minimumSizeHint().width() <= 400);
   }
 
+  void thePanelFitsBetweenItsNeighboursInASmallWindow() {
+    RunController controller;
+    ConfigPanel panel(*theme_, controller);
+    panel.resize(460, 600);
+    panel.show();
+    QTRY_COMPARE(panel.draft().baselineName(), QStringLiteral("preset demo"));
+    // A window that is too small for its panels becomes wider than the screen.
+    QVERIFY2(panel.minimumSizeHint().width() <= 460, qPrintable(QString::number(panel.minimumSizeHint().width())));
+  }
+
   void anOfficialFileIsImportedWithItsReport() {
     RunController controller;
     ConfigPanel panel(*theme_, controller);
