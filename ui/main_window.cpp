@@ -197,6 +197,8 @@ void MainWindow::connectPanels() {
     openNewRun();
     config_->duplicate(config, name);
   });
+  connect(panels_->queue, &QueuePanel::branchDuplicateRequested, this,
+          [this](const QueuedRun& run) { step_actions_->askBranchLike(run); });
   connect(&desk_.queue(), &RunQueue::failed, this, [this](const QString& why) { say(why, true); });
   connect(&catalog_, &RunCatalog::failed, this, [this](const QString& why) { say(why, true); });
   connect(panels_->pipeline, &PipelinePanel::startRequested, this, &MainWindow::startOrContinue);

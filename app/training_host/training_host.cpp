@@ -67,7 +67,7 @@ class Host final : public base::TrainingHost {
   base::Result<void> start(const base::RunRequest& request, std::shared_ptr<base::EventSink> sink) override {
     if (!base::isEnded(state())) return base::Error{"a run is still going; stop it before another is started"};
     if (is_flying_) return base::Error{"a pre-flight is going on; wait for its page or cancel it, then start"};
-    if (is_replaying_) return base::Error{"a step is being replayed; wait for its report, then start"};
+    if (is_replaying_) return base::Error{"a step is being replayed; wait for its report or cancel it, then start"};
     joinRun();
     auto prepared = training::TrainingRun::prepare(request, {std::move(sink)});
     if (!prepared) return prepared.error();
@@ -145,13 +145,16 @@ class Host final : public base::TrainingHost {
     if (!base::isEnded(state()))
       return base::Error{
           "a run is being trained in this window, and a replay beside it would slow it down; stop it first"};
-    if (is_replaying_.exchange(true)) return base::Error{"a step is being replayed already; wait for its report"};
+    if (is_replaying_.exchange(true))
+      return base::Error{"a step is being replayed already; wait for its report or cancel it"};
     replay_ = std::jthread([this, at, deliver = std::move(deliver)](const std::stop_token& stop) {
       base::ReplayOutcome outcome;
-      if (auto found = training::replayStep(at, stop))
+      if (auto found = training::replayStep(at, stop)) {
         outcome.found = std::move(*found);
-      else
+      } else {
         outcome.error = found.error().message;
+        outcome.is_cancelled = stop.stop_requested();
+      }
       is_replaying_ = false;
       deliver(outcome);
     });
@@ -159,6 +162,7 @@ class Host final : public base::TrainingHost {
   }
 
   void cancelPreflight() override { preflight_.request_stop(); }
+  void cancelReplay() override { replay_.request_stop(); }
 
   void requestSamples(const base::SampleRequest& request,
                       std::function<void(const base::SampleResult&)> deliver) override {

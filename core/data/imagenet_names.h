@@ -9,4 +9,7 @@ namespace meanflow::core {
 /// of the 1000 synsets of ILSVRC 2012 (resources/imagenet_classes.tsv), all names stay as they are.
 std::vector<std::string> readableClassNames(std::vector<std::string> folder_names);
 
+/// The names of all 1000, in the order of their labels; empty where the file is not there or not whole.
+std::vector<std::string> imagenetClassNames();
+
 }  // namespace meanflow::core

@@ -3,6 +3,7 @@
 // The training library as the window opens it: what it answers beside training and sampling.
 #include <dlfcn.h>
 
+#include <QFile>
 #include <QTemporaryDir>
 #include <atomic>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <future>
 
 #include "core/base/config/config_io.h"
+#include "core/base/run/run_folder.h"
 #include "core/base/run/run_state.h"
 #include "core/base/run/training_host.h"
 #include "tests/support/studio_test.h"
@@ -29,6 +31,24 @@ Answer answerTo(const Ask& ask) {
   ask([promise](const Answer& given) { promise->set_value(given); });
   if (answer.wait_for(kPatience) != std::future_status::ready) throw std::runtime_error("no answer came");
   return answer.get();
+}
+
+/// Folders beside a run in which one of its steps is being replayed.
+std::vector<std::filesystem::path> placesToReplay(const std::filesystem::path& run) {
+  std::vector<std::filesystem::path> places;
+  for (const auto& entry : std::filesystem::directory_iterator(run.parent_path()))
+    if (entry.path().filename().string().starts_with(".replay-" + run.filename().string()))
+      places.push_back(entry.path());
+  return places;
+}
+
+qsizetype stepsReplayed(const std::filesystem::path& run) {
+  qsizetype count = 0;
+  for (const auto& place : placesToReplay(run)) {
+    QFile events(place / "events.jsonl");
+    if (events.open(QIODevice::ReadOnly)) count += events.readAll().count("\"step_completed\"");
+  }
+  return count;
 }
 
 class Ignore final : public base::EventSink {
@@ -127,6 +147,30 @@ class TestTrainingHost : public QObject {
     QVERIFY2(!seen.isRefused(), base::toText(seen).c_str());
     QVERIFY(num_progress > 5);
     QVERIFY(!std::filesystem::exists(folder_.filePath("run").toStdString()));
+  }
+
+  void aReplayEndsSoonAfterItIsCancelled() {
+    // Nobody trained this run: its step 900,000 is reached from the very first one.
+    auto config = base::loadConfig(preset_, {"encoder.training.steps=1000000"});
+    QVERIFY2(config.ok(), config.ok() ? "" : config.error().message.c_str());
+    const std::filesystem::path path = folder_.filePath("long").toStdString();
+    QVERIFY(base::RunFolder::create(path, *config).ok());
+    const base::BranchPoint at{path.string(), "encoder", 900'000};
+    for (const bool is_late : {false, true}) {
+      const auto outcome =
+          answerTo<base::ReplayOutcome>([&](const std::function<void(const base::ReplayOutcome&)>& deliver) {
+            const auto begun = host_->startReplay(at, deliver);
+            if (!begun.ok()) throw std::runtime_error(begun.error().message);
+            if (is_late && !QTest::qWaitFor([&] { return stepsReplayed(path) > 2; }, 120'000))
+              throw std::runtime_error("the replay makes no steps");
+            host_->cancelReplay();
+          });
+      QVERIFY(outcome.is_cancelled);
+      QVERIFY(!outcome.error.empty());
+      QCOMPARE(placesToReplay(path).size(), std::size_t{0});
+      QVERIFY(!std::filesystem::exists(path / "encoder" / "diagnostics"));
+    }
+    host_->cancelReplay();  // none is going on
   }
 
   void settingsThatCannotBeReadAreARefusal() {

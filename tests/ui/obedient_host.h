@@ -62,9 +62,11 @@ class ObedientHost final : public base::TrainingHost {
     tell_replay = std::move(deliver);
     return {};
   }
+  void cancelReplay() override { ++num_replays_cancelled; }
   base::RunRequest last_request;
   base::BranchPoint replayed;
   std::string replay_refusal;
+  int num_replays_cancelled = 0;
   std::function<void(const base::ReplayOutcome&)> tell_replay;
   std::function<void(const base::PreflightNews&)> tell;  ///< To the window, of the pre-flight that goes on.
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QApplication>
 #include <QLabel>
+#include <QScrollArea>
 #include <QSignalSpy>
+#include <QToolButton>
 #include <cmath>
 
 #include "core/base/metrics/velocity_residuals.h"
@@ -10,6 +12,7 @@
 #include "tests/ui/made_up_run.h"
 #include "ui/models/residual_history.h"
 #include "ui/panels/bias_variance_panel.h"
+#include "ui/panels/folded_words.h"
 #include "ui/panels/residual_charts.h"
 #include "ui/theme/theme.h"
 
@@ -66,6 +69,10 @@ class TestBiasVariance : public QObject {
     QVERIFY2(taught.contains(QStringLiteral("η = 0 the total would be 2 times")), qPrintable(taught));
     QVERIFY2(taught.contains(QStringLiteral("smallest at η = 0.80")), qPrintable(taught));
     QVERIFY2(taught.endsWith(QStringLiteral("train longer.")), qPrintable(taught));
+    QCOMPARE(residualHeadline(residualsAt(1200)),
+             QStringLiteral("Stay with this η, train longer · network's bias 67 % · step 1,200"));
+    QCOMPARE(residualHeadline(residualsAt(1200, 0)),
+             QStringLiteral("Give the teacher more weight · variance 67 % · step 1,200"));
     const QString alone = residualWords(residualsAt(1200, 0));
     QVERIFY2(alone.contains(QStringLiteral("the single-point velocity (variance) dominates with 67 %")),
              qPrintable(alone));
@@ -78,6 +85,8 @@ class TestBiasVariance : public QObject {
              qPrintable(words));
     without_teacher.eta = 0.5;
     QVERIFY(residualWords(without_teacher).contains(QStringLiteral("not finite or not known")));
+    QCOMPARE(residualHeadline(without_teacher),
+             QStringLiteral("Nothing can be said: a residual is not known · step 1,200"));
   }
 
   void chartsShowEveryResidualAsEtaWeighsIt() {
@@ -120,6 +129,41 @@ class TestBiasVariance : public QObject {
     QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("bias_variance_mixture")));
     panel.setSource(nullptr);
     QVERIFY(!panel.showsResiduals());
+  }
+
+  void theChartsHaveTheRoomUntilTheWordsAreUnfolded() {
+    RunSource source(QStringLiteral("/nowhere"));
+    BiasVariancePanel panel(*theme_);
+    panel.resize(380, 300);  // as in the perspective Diagnose of a small window
+    panel.setSource(&source);
+    panel.show();
+    source.feed(testing::madeUpRun({.num_stages = 5, .share_of_last = 1, .has_samples = false}));
+    source.feed(testing::madeUpResiduals("mean_flow", 300, 10, 0.5));
+    panel.showStep(QStringLiteral("mean_flow"), 205, false);
+    QTRY_VERIFY(panel.showsResiduals());
+    auto& words = panel.foldedWords();
+    auto& button = words.button();
+    QVERIFY(!words.isUnfolded());
+    QTRY_VERIFY2(panel.charts().height() >= 200, qPrintable(QString::number(panel.charts().height())));
+    QVERIFY(button.fontMetrics().horizontalAdvance(button.text()) < button.width());
+    QVERIFY(button.accessibleName().endsWith(words.headline()));
+    QVERIFY(button.toolTip().contains(QStringLiteral("dominates")));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("bias_variance_folded")));
+    const QSize folded = panel.size();
+    QTest::keyClick(&button, Qt::Key_Space);
+    auto* area = words.findChild<QScrollArea*>();
+    QTRY_VERIFY(area->isVisible());
+    // Whatever does not fit in its half of the panel is reached by scrolling.
+    QTRY_VERIFY(words.height() <= panel.height() / 2 + 10);
+    QCOMPARE(panel.size(), folded);
+    QVERIFY(panel.charts().geometry().bottom() <= panel.charts().parentWidget()->height());
+    QVERIFY(area->widget()->height() >= area->widget()->heightForWidth(area->widget()->width()));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("bias_variance_unfolded")));
+    panel.resize(900, 700);
+    QTRY_VERIFY(area->height() >= area->widget()->heightForWidth(area->widget()->width()));
+    QTest::keyClick(&button, Qt::Key_Space);
+    QVERIFY(!area->isVisible());
+    panel.setSource(nullptr);
   }
 
   void anEtaAtAnEndNeedsNoThirdColumn() {

@@ -31,6 +31,7 @@
 #include "ui/main_window.h"
 #include "ui/panels/alarms_panel.h"
 #include "ui/panels/checkpoints_panel.h"
+#include "ui/panels/queue_panel.h"
 #include "ui/panels/replay_strip.h"
 #include "ui/panels/runs_panel.h"
 #include "ui/panels/step_timeline.h"
@@ -410,6 +411,41 @@ class TestBranching : public QObject {
     window_->queue().setGoing(false);
   }
 
+  void aQueuedBranchIsAskedForOnceMoreToBeChanged() {
+    open();
+    base::RunRequest request;
+    request.run_folder = dir_->filePath(QStringLiteral("runs/gentler")).toStdString();
+    request.branch = base::BranchPoint{run_.toStdString(), "teacher", 450};
+    request.overrides = {"teacher.training.lr=0.01", "teacher.training.skip_steps=[451, 460]"};
+    window_->queue().addBranch(request);
+    auto& panel = *window_->findChild<QueuePanel*>();
+    window_->findChild<QDockWidget*>(QStringLiteral("runs"))->raise();
+    auto* duplicate = buttonCalled<QToolButton>(panel, "Duplicate and change");
+    QVERIFY(duplicate->isEnabled());
+    duplicate->click();
+    auto* ask = window_->stepActions().dialog();
+    QVERIFY(ask);
+    QCOMPARE(ask->at().parent, request.branch->parent);
+    QCOMPARE(ask->at().step, std::int64_t{450});
+    QCOMPARE(ask->folder(), dir_->filePath(QStringLiteral("runs/gentler-2")));  // the other one is queued already
+    QTRY_COMPARE(ask->request().overrides, request.overrides);
+    auto* rate = ask->editorOf(QStringLiteral("teacher.training.lr"));
+    QVERIFY(rate);
+    QCOMPARE(rate->text(), QStringLiteral("0.01"));
+    ask->draft().edit(QStringLiteral("teacher.training.lr"), QStringLiteral("0.02"));
+    buttonCalled<QPushButton>(*ask, "Add to the queue")->click();
+    QCOMPARE(window_->queue().runs().size(), std::size_t{2});
+    QCOMPARE(window_->queue().runs()[1].overrides.front(), QStringLiteral("teacher.training.lr=0.02"));
+    QTRY_VERIFY(!window_->stepActions().dialog());
+    // One that has a folder has a configuration, which becomes a new run's.
+    testing::writeRunFolder(dir_->filePath(QStringLiteral("runs/gentler")),
+                            testing::madeUpRun({.num_stages = 1, .has_samples = false}));
+    QSignalSpy whole(&panel, &QueuePanel::duplicateRequested);
+    duplicate->click();
+    QCOMPARE(whole.size(), 1);
+    QVERIFY(!window_->stepActions().dialog());
+  }
+
   void withoutATrainingLibraryNothingStarts() {
     window_ = std::make_unique<MainWindow>(
         *theme_, *settings_, [](QString* error) { return *error = QStringLiteral("no library"), nullptr; });
@@ -508,6 +544,31 @@ class TestBranching : public QObject {
       QVERIFY2(strip.facts().back().contains(QLatin1String(words)), qPrintable(strip.facts().back()));
     }
     QVERIFY(!buttonCalled<QPushButton>(strip, "Open the report of the replay")->isVisibleTo(&strip));
+  }
+
+  void aReplayIsCancelledFromItsStrip() {
+    open();
+    window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
+    action("replay")->trigger();
+    auto& strip = *window_->findChild<ReplayStrip*>();
+    auto* cancel = buttonCalled<QPushButton>(strip, "Cancel the replay");
+    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
+    cancel->click();
+    QCOMPARE(host_->num_replays_cancelled, 1);
+    QVERIFY2(strip.text().startsWith(QStringLiteral("Being cancelled")), qPrintable(strip.text()));
+    QVERIFY(cancel->isVisible() && !cancel->isEnabled());
+    QVERIFY(!action("replay")->isEnabled());  // it goes on until the host has said so
+    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelling")));
+    host_->tell_replay({.found = {}, .error = "the replay was stopped", .is_cancelled = true});
+    QTRY_VERIFY2(strip.text().startsWith(QStringLiteral("Cancelled before the step")), qPrintable(strip.text()));
+    QCOMPARE(strip.property("level").toString(), QStringLiteral("info"));
+    QVERIFY(cancel->isHidden() && strip.facts().isEmpty());
+    QVERIFY(buttonCalled<QToolButton>(strip, "Close the finding of the replay")->isVisible());
+    QVERIFY(action("replay")->isEnabled());
+    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelled")));
+    // The next one can be cancelled, too.
+    action("replay")->trigger();
+    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
   }
 
   void refusalsAndErrorsOfAReplayAreShown() {

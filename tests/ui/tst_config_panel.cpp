@@ -4,6 +4,7 @@
 #include <QFile>
 #include <QLabel>
 #include <QLineEdit>
+#include <QScrollArea>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 
@@ -165,6 +166,52 @@ class TestConfigPanel : public QObject {
     QCOMPARE(panel.draft().config().teacher.training.lr, 1e-10);
     form->setSearch(QStringLiteral("mf lr"));
     QVERIFY(form->editorOf(QStringLiteral("mean_flow.training.lr")));
+  }
+
+  void nothingOfTheFormIsCutOffHoweverNarrowItIs() {
+    ConfigForm form(*theme_, [](const base::FieldDoc& doc) {
+      FieldState state;
+      state.text = QString::fromStdString(doc.default_text);
+      state.is_changed = state.can_reset = true;  // bold names, buttons that reset
+      return state;
+    });
+    form.resize(470, 400);  // as the panel is in a window of 1280x720
+    form.show();
+    const auto* scroll = form.findChild<QScrollArea*>();
+    const auto check = [&](const QString& what) {
+      QTest::qWait(0);
+      QTRY_VERIFY2(scroll->widget()->width() <= scroll->viewport()->width(), qPrintable(what));
+      for (const auto* each : scroll->widget()->findChildren<QWidget*>()) {
+        if (!each->isVisible() || !qobject_cast<const FieldEditor*>(each->parentWidget())) continue;
+        const int right = each->mapTo(scroll->widget(), QPoint(each->width(), 0)).x();
+        QVERIFY2(right <= scroll->viewport()->width(), qPrintable(what));
+        QVERIFY2(qobject_cast<const QLabel*>(each) || each->width() >= each->minimumSizeHint().width(),
+                 qPrintable(what));
+      }
+    };
+    QStringList sections = {QString()};
+    for (const auto& each : base::schemaSections()) sections << QString::fromStdString(each.key);
+    for (const int width : {470, 400, 330, 640}) {
+      form.resize(width, 400);
+      for (const auto& section : sections) {
+        form.setSection(section);
+        check(section);
+      }
+      form.setSearch(QStringLiteral("steps"));
+      check(QStringLiteral("search"));
+      form.setSearch({});
+    }
+    QVERIFY(form.minimumSizeHint().width() <= 400);
+  }
+
+  void thePanelFitsBetweenItsNeighboursInASmallWindow() {
+    RunController controller;
+    ConfigPanel panel(*theme_, controller);
+    panel.resize(460, 600);
+    panel.show();
+    QTRY_COMPARE(panel.draft().baselineName(), QStringLiteral("preset demo"));
+    // A window that is too small for its panels becomes wider than the screen.
+    QVERIFY2(panel.minimumSizeHint().width() <= 460, qPrintable(QString::number(panel.minimumSizeHint().width())));
   }
 
   void anOfficialFileIsImportedWithItsReport() {

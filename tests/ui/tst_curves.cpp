@@ -4,6 +4,7 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QToolButton>
+#include <QToolTip>
 #include <QTreeWidget>
 #include <cmath>
 #include <random>
@@ -319,6 +320,39 @@ class TestCurves : public QObject {
     QCOMPARE(lines[101], QByteArray("other,teacher,1,loss,10"));
     panel.setOverlays({});
     QTRY_COMPARE(table->topLevelItemCount(), 1);
+  }
+
+  void namesInTheLegendAreCutInTheirMiddleToTheRoomThereIs() {
+    CurveCharts charts(*theme_);
+    const std::unique_ptr<QCustomPlot> plot(charts.plot());
+    const QString whole = QStringLiteral("gentle, branch of demo at Teacher step 40: teacher.training.lr: 2e-4 → 1e-4");
+    charts.build({.scalars = {QStringLiteral("loss")},
+                  .lines = {{.name = QStringLiteral("Teacher")}, {.name = whole, .colour = 1, .is_dashed = true}},
+                  .x_label = QStringLiteral("step"),
+                  .has_legend = true});
+    for (int line : {0, 1}) charts.setSamples(0, line, {{0, 1.0 + line, 1, 2}, {100, 2.0 - line, 1, 2}});
+    plot->resize(320, 260);
+    plot->show();
+    charts.replot();
+    QTRY_VERIFY(charts.legendTexts()[1] != whole);
+    const QString cut = charts.legendTexts()[1];
+    QVERIFY2(cut.startsWith(QStringLiteral("gentle,")) && cut.contains(QChar(0x2026)) &&
+                 cut.endsWith(QStringLiteral("1e-4")),
+             qPrintable(cut));
+    QCOMPARE(charts.legendTexts()[0], QStringLiteral("Teacher"));
+    const auto* rect = plot->axisRect(0);
+    const QRect legend = rect->insetLayout()->elementAt(0)->outerRect();
+    QVERIFY2(legend.left() >= rect->left() && legend.right() <= rect->right(),
+             qPrintable(QString::number(legend.left())));
+    QTest::mouseMove(plot.get(), charts.legendPlace(1).toPoint());
+    QTRY_COMPARE(QToolTip::text(), whole);
+    QTest::mouseMove(plot.get(), QPoint(rect->left() + 5, rect->bottom() - 40));
+    QTRY_VERIFY(QToolTip::text() != whole);
+    QVERIFY(testing::picturesInBothLooks(
+        *theme_, *plot, QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"),
+        QStringLiteral("curves_long_name")));
+    plot->resize(1200, 260);
+    QTRY_COMPARE(charts.legendTexts()[1], whole);
   }
 
   void aBranchBeginsAtItsForkAndSaysWhoseItIs() {

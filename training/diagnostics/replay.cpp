@@ -86,6 +86,7 @@ base::Result<base::DiagnosisReady> replayStep(const base::BranchPoint& at, const
   LossKeeper recorded(at.stage);
   if (const auto events = base::readAllEvents(run->events()))
     for (const auto& record : *events) recorded.publish(record);
+  if (stop.stop_requested()) return base::Error{"the replay was stopped"};  // a long log takes a while to read
   const PlaceToReplay place(run->root());
   const auto replayed = std::make_shared<LossKeeper>(at.stage);
   base::RunRequest request;

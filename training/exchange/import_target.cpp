@@ -8,6 +8,7 @@
 #include "core/base/config/config_io.h"
 #include "core/base/run/atomic_file.h"
 #include "core/checkpoint/tensor_file.h"
+#include "core/data/imagenet_names.h"
 #include "training/exchange/created_folders.h"
 
 namespace meanflow::training {
@@ -39,6 +40,15 @@ std::int64_t numNamedClasses(const fs::path& root) {
   if (!text) return 0;
   const auto names = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   return names.is_array() ? static_cast<std::int64_t>(names.size()) : 0;
+}
+
+/// Published models of 1000 classes are ImageNet's, in the order of its labels. Numbers stand for names otherwise.
+std::vector<std::string> namesUntilDataAreSeen(std::int64_t num_classes) {
+  auto names = core::imagenetClassNames();
+  if (static_cast<std::int64_t>(names.size()) == num_classes) return names;
+  names.clear();
+  for (std::int64_t i = 0; i < num_classes; ++i) names.push_back(std::to_string(i));
+  return names;
 }
 
 }  // namespace
@@ -92,9 +102,7 @@ base::Result<void> ImportTarget::writeRecord(const fs::path& root, const base::R
   if (!record) return record.error();
   if (auto written = base::writeFileAtomically(root / "config.yaml", base::toYaml(config)); !written) return written;
   if (config.data.num_classes > 0 && numNamedClasses(root) != config.data.num_classes) {
-    // Numbers stand for names until the run sees its data.
-    nlohmann::json names = nlohmann::json::array();
-    for (std::int64_t i = 0; i < config.data.num_classes; ++i) names.push_back(std::to_string(i));
+    const nlohmann::json names = namesUntilDataAreSeen(config.data.num_classes);
     if (auto written = base::writeFileAtomically(root / "classes.json", names.dump() + "\n"); !written) return written;
   }
   return base::writeFileAtomically(root / "import.json", *record);

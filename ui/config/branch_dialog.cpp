@@ -191,9 +191,32 @@ void BranchDialog::present(const base::Result<BranchStart>& start) {
       draft_.endEdit();
     }
   }
+  applyProposed();
   refreshChanges();
   refresh();
   if (!editors_.empty()) reveal(editors_.front());
+}
+
+void BranchDialog::propose(const QString& folder, const QStringList& overrides) {
+  const QFileInfo info(folder);
+  parent_folder_ = info.absolutePath();
+  name_->setText(info.fileName());
+  proposed_ = overrides;
+  refresh();
+}
+
+void BranchDialog::applyProposed() {
+  for (const auto& assignment : std::exchange(proposed_, {})) {
+    const QString key = assignment.section(QLatin1Char('='), 0, 0).trimmed();
+    QString text = assignment.section(QLatin1Char('='), 1).trimmed();
+    base::RunConfig changed = draft_.config();
+    const auto table = base::fieldTable(changed);
+    const auto* field = table.find(key.toStdString());
+    if (field && base::applyOverride(changed, assignment.toStdString()).ok()) text = settingText(*field);
+    addSetting(key);  // what is no longer valid keeps its text, and its editor says why
+    draft_.edit(key, text);
+    draft_.endEdit();
+  }
 }
 
 void BranchDialog::addSetting(const QString& key) {

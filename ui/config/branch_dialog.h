@@ -37,6 +37,10 @@ class BranchDialog final : public QDialog {
   FieldEditor* editorOf(const QString& key) const;  ///< Null when it is not on show.
   QString obstacle() const;                         ///< Why Start is disabled; empty: it is not.
 
+  /// What another branch was asked for with, before the dialog is shown: where it would be, and KEY=VALUE, which are
+  /// put in once the parent has been read.
+  void propose(const QString& folder, const QStringList& overrides);
+
  public Q_SLOTS:
   /// Why no run can be started now, whatever the settings; empty: one can.
   void setStartObstacle(const QString& why);
@@ -51,6 +55,7 @@ class BranchDialog final : public QDialog {
   void layOut();
   void present(const base::Result<BranchStart>& start);
   void connectDraft();
+  void applyProposed();
   void reveal(FieldEditor* editor);
   void refreshField(const QString& key);
   void refreshChanges();
@@ -66,6 +71,7 @@ class BranchDialog final : public QDialog {
   QString problem_;        ///< Why it could not be.
   QString start_obstacle_, refusal_;
   QString parent_folder_;
+  QStringList proposed_;  ///< KEY=VALUE.
   QLabel* way_;
   QLineEdit* name_;
   QToolButton* place_;

@@ -22,6 +22,8 @@
 namespace meanflow::ui {
 namespace {
 
+constexpr int kPageLeft = 8, kPageRight = 10;  // pixels
+
 QString sectionOf(const std::string& key) {
   const auto dot = key.rfind('.');
   return dot == std::string::npos ? QString() : QString::fromStdString(key.substr(0, dot));
@@ -65,7 +67,7 @@ ConfigForm::ConfigForm(const Theme& theme, StateOf state, QWidget* parent)
   scroll_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   scroll_->setAccessibleName(tr("Settings of the section"));
   scroll_->setFocusPolicy(Qt::NoFocus);
-  scroll_->setMinimumWidth(220);
+  scroll_->installEventFilter(this);
   auto* splitter = new QSplitter;
   splitter->addWidget(tree_);
   splitter->addWidget(scroll_);
@@ -121,7 +123,7 @@ void ConfigForm::rebuild() {
   const bool is_search = !search_.trimmed().isEmpty();
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
-  column->setContentsMargins(8, 4, 10, 8);
+  column->setContentsMargins(kPageLeft, 4, kPageRight, 8);
   column->setSpacing(4);
   editors_.clear();
   const auto docs = wanted();
@@ -161,8 +163,10 @@ void ConfigForm::rebuild() {
   column->addStretch(docs.empty() && is_search ? 0 : 1);
   // The old page may be in the middle of a signal of one of its editors.
   if (auto* old = scroll_->takeWidget()) old->deleteLater();
+  fitEditors();
   scroll_->setWidget(page);
   page_ = page;
+  fitTree();
   markTree();
 }
 
@@ -240,10 +244,33 @@ void ConfigForm::markTree() {
   }
 }
 
+void ConfigForm::fitEditors() {
+  // Whether there is a scroll bar or not, so that one that comes or goes changes nothing.
+  const int around =
+      scroll_->verticalScrollBar()->sizeHint().width() + 2 * scroll_->frameWidth() + kPageLeft + kPageRight;
+  int wide = 0, narrow = 220 - around;
+  for (const auto* editor : editors_) {
+    wide = std::max(wide, editor->wideWidth());
+    narrow = std::max(narrow, editor->narrowWidth());
+  }
+  scroll_->setMinimumWidth(narrow + around);
+  for (auto* editor : editors_) editor->setNarrow(scroll_->width() - around < wide);
+}
+
+void ConfigForm::fitTree() {
+  // Where there is no room for both, the tree gives way: the search reaches every setting.
+  constexpr int kHandle = 8;
+  tree_->setVisible(width() >= std::max(380, tree_->minimumWidth() + kHandle + scroll_->minimumWidth()));
+}
+
+bool ConfigForm::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == scroll_ && event->type() == QEvent::Resize) fitEditors();
+  return QWidget::eventFilter(watched, event);
+}
+
 void ConfigForm::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  // Where there is no room for both, the tree gives way: the search reaches every setting.
-  tree_->setVisible(event->size().width() >= 380);
+  fitTree();
 }
 
 }  // namespace meanflow::ui

@@ -47,12 +47,15 @@ class ConfigForm final : public QWidget {
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;  ///< Of the settings' place: its width.
 
  private:
   void buildTree();
   void rebuild();
   std::vector<const base::FieldDoc*> wanted() const;
   void markTree();
+  void fitEditors();  ///< Names above their editors where not all fit beside.
+  void fitTree();
 
   const Theme& theme_;
   StateOf state_;

@@ -67,11 +67,13 @@ ConfigPanel::ConfigPanel(const Theme& theme, RunController& controller, QWidget*
   layout->setSpacing(6);
   auto* head = new QHBoxLayout;
   head->setSpacing(6);
-  buildHead(head);
+  auto* below = new QHBoxLayout;  // two rows are narrow enough for a place between others in a small window
+  below->setSpacing(6);
+  buildHead(head, below);
   layout->addLayout(head);
+  layout->addLayout(below);
   where_->setProperty("muted", true);
   where_->setWordWrap(true);
-  layout->addWidget(where_);
   layout->addWidget(banner_);
   splitter_->addWidget(form_);
   splitter_->addWidget(yaml_);
@@ -143,7 +145,7 @@ ConfigPanel::~ConfigPanel() {
   form_->disconnect(this);  // an editor that loses the focus while the panel goes has nobody to tell any more
 }
 
-void ConfigPanel::buildHead(QHBoxLayout* row) {
+void ConfigPanel::buildHead(QHBoxLayout* row, QHBoxLayout* below) {
   const auto setUp = [](QToolButton* button, const QString& text, const QString& tip) {
     button->setText(text);
     button->setToolTip(tip);
@@ -195,9 +197,10 @@ void ConfigPanel::buildHead(QHBoxLayout* row) {
   row->addWidget(import_);
   row->addWidget(duplicate_);
   row->addStretch(1);
-  row->addWidget(compare_label);
-  row->addWidget(compare_);
   row->addWidget(yaml_button_);
+  below->addWidget(where_, 1);
+  below->addWidget(compare_label);
+  below->addWidget(compare_);
 }
 
 void ConfigPanel::resizeEvent(QResizeEvent* event) {

@@ -82,7 +82,7 @@ class ConfigPanel final : public QWidget {
   void showEvent(QShowEvent* event) override;
 
  private:
-  void buildHead(QHBoxLayout* row);
+  void buildHead(QHBoxLayout* row, QHBoxLayout* below);
   void refreshHead();
   void refreshAll();
   void refreshYaml();

@@ -11,6 +11,7 @@
 #include <QStyle>
 #include <QToolButton>
 #include <QWheelEvent>
+#include <algorithm>
 #include <cmath>
 
 #include "ui/config/choice_ticks.h"
@@ -19,6 +20,8 @@
 
 namespace meanflow::ui {
 namespace {
+
+constexpr int kNameWidth = 110, kGap = 6;  // pixels
 
 QString lastName(const QString& key) { return key.section(QLatin1Char('.'), -1); }
 
@@ -45,6 +48,7 @@ FieldEditor::FieldEditor(const Theme& theme, base::FieldDoc doc, bool has_full_n
       name_(new QLabel),
       mark_(new QLabel),
       reset_(new QToolButton),
+      unit_(new QLabel),
       help_(new QLabel),
       problem_(new QLabel) {
   name_->setText(has_full_name ? key() : lastName(key()));
@@ -53,9 +57,9 @@ FieldEditor::FieldEditor(const Theme& theme, base::FieldDoc doc, bool has_full_n
   name_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   mark_->setFixedWidth(10);
   buildEditor();
-  auto* unit = new QLabel(QString::fromStdString(doc_.unit));
-  unit->setProperty("muted", true);
-  unit->setFixedWidth(fontMetrics().horizontalAdvance(QStringLiteral("micro-batches")));  // the editors line up
+  unit_->setText(QString::fromStdString(doc_.unit));
+  unit_->setProperty("muted", true);
+  unit_->setFixedWidth(fontMetrics().horizontalAdvance(QStringLiteral("micro-batches")));  // the editors line up
   reset_->setIcon(theme_.icon(QStringLiteral("undo")));
   reset_->setAutoRaise(true);
   reset_->setFocusPolicy(Qt::StrongFocus);
@@ -74,20 +78,60 @@ FieldEditor::FieldEditor(const Theme& theme, base::FieldDoc doc, bool has_full_n
   problem_->setProperty("bad", true);
   problem_->setWordWrap(true);
 
-  auto* grid = new QGridLayout(this);
-  grid->setContentsMargins(0, 2, 0, 4);
-  grid->setHorizontalSpacing(6);
-  grid->setVerticalSpacing(1);
-  grid->addWidget(mark_, 0, 0);
-  grid->addWidget(name_, 0, 1);
-  grid->addWidget(editor(), 0, 2);
-  grid->addWidget(unit, 0, 3);
-  grid->addWidget(reset_, 0, 4);
-  grid->addWidget(help_, 1, 1, 1, 4);
-  grid->addWidget(problem_, 2, 1, 1, 4);
-  grid->setColumnStretch(1, 2);
-  grid->setColumnStretch(2, 3);
-  grid->setColumnMinimumWidth(1, 110);
+  grid_ = new QGridLayout(this);
+  grid_->setContentsMargins(0, 2, 0, 4);
+  grid_->setHorizontalSpacing(kGap);
+  grid_->setVerticalSpacing(1);
+  arrange();
+}
+
+void FieldEditor::arrange() {
+  const bool has_unit = !doc_.unit.empty();
+  for (QWidget* each :
+       {static_cast<QWidget*>(mark_), static_cast<QWidget*>(name_), editor(), static_cast<QWidget*>(unit_),
+        static_cast<QWidget*>(reset_), static_cast<QWidget*>(help_), static_cast<QWidget*>(problem_)})
+    grid_->removeWidget(each);
+  grid_->addWidget(mark_, 0, 0);
+  if (is_narrow_) {
+    grid_->addWidget(name_, 0, 1, 1, 3);
+    grid_->addWidget(editor(), 1, 1, 1, has_unit ? 2 : 3);
+    if (has_unit) grid_->addWidget(unit_, 1, 3);
+  } else {
+    grid_->addWidget(name_, 0, 1);
+    grid_->addWidget(editor(), 0, 2);
+    grid_->addWidget(unit_, 0, 3);
+  }
+  grid_->addWidget(reset_, is_narrow_ ? 1 : 0, 4);
+  grid_->addWidget(help_, 2, 1, 1, 4);
+  grid_->addWidget(problem_, 3, 1, 1, 4);
+  unit_->setVisible(has_unit || !is_narrow_);
+  grid_->setColumnStretch(1, 2);
+  grid_->setColumnStretch(2, 3);
+  grid_->setColumnMinimumWidth(1, is_narrow_ ? 0 : kNameWidth);
+}
+
+void FieldEditor::setNarrow(bool is_narrow) {
+  if (is_narrow == is_narrow_) return;
+  is_narrow_ = is_narrow;
+  arrange();
+}
+
+int FieldEditor::nameWidth() const {
+  QFont bold = font();  // as it is written once the setting is changed
+  bold.setBold(true);
+  return QFontMetrics(bold).horizontalAdvance(name_->text()) + 4;
+}
+
+int FieldEditor::wideWidth() const {
+  const int editing = std::max(editor()->minimumSizeHint().width(), editor()->minimumWidth());
+  return mark_->width() + std::max(kNameWidth, nameWidth()) + editing + unit_->maximumWidth() +
+         reset_->sizeHint().width() + 4 * kGap;
+}
+
+int FieldEditor::narrowWidth() const {
+  const int editing = std::max(editor()->minimumSizeHint().width(), editor()->minimumWidth()) +
+                      (doc_.unit.empty() ? 0 : unit_->maximumWidth() + kGap);
+  return mark_->width() + std::max(nameWidth(), editing) + reset_->sizeHint().width() + 3 * kGap;
 }
 
 void FieldEditor::buildEditor() {

@@ -6,6 +6,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QGridLayout;
 class QLabel;
 class QLineEdit;
 class QToolButton;
@@ -40,6 +41,11 @@ class FieldEditor final : public QWidget {
   QWidget* editor() const;  ///< Takes the focus.
   QString text() const;
 
+  /// The name above the editor, where there is no room for it beside; see the two widths.
+  void setNarrow(bool is_narrow);
+  int wideWidth() const;
+  int narrowWidth() const;
+
  Q_SIGNALS:
   void edited(const QString& text);  ///< With every letter.
   void committed();                  ///< Enter, a choice made, or the focus went on.
@@ -50,6 +56,8 @@ class FieldEditor final : public QWidget {
 
  private:
   void buildEditor();
+  void arrange();
+  int nameWidth() const;
 
   const Theme& theme_;
   base::FieldDoc doc_;
@@ -62,6 +70,9 @@ class FieldEditor final : public QWidget {
   QLineEdit* line_ = nullptr;
   ChoiceTicks* ticks_ = nullptr;
   QToolButton* reset_;
+  QLabel* unit_;
+  QGridLayout* grid_ = nullptr;
+  bool is_narrow_ = false;
   QLabel* help_;
   QLabel* problem_;
 };

@@ -59,11 +59,8 @@ StartBar::StartBar(const Theme& theme, QWidget* parent)
   line_->setWordWrap(true);
   line_->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
   line_->setAccessibleName(tr("What stands in the way of a start"));
-  auto* label = new QLabel(tr("Name"));
-  label->setBuddy(name_);
   auto* row = new QHBoxLayout;
   row->setSpacing(6);
-  row->addWidget(label);
   row->addWidget(name_, 1);
   row->addWidget(place_);
   row->addWidget(preflight_);

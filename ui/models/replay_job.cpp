@@ -21,8 +21,15 @@ void ReplayJob::start(const base::BranchPoint& at) {
   Q_EMIT changed();
 }
 
+void ReplayJob::cancel() {
+  if (!is_going_ || is_cancelling_ || !host_) return;
+  is_cancelling_ = true;
+  host_->cancelReplay();
+  Q_EMIT changed();
+}
+
 void ReplayJob::end(base::ReplayOutcome outcome) {
-  is_going_ = false;
+  is_going_ = is_cancelling_ = false;
   outcome_ = std::move(outcome);
   Q_EMIT changed();
 }

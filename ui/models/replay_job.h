@@ -9,7 +9,8 @@
 
 namespace meanflow::ui {
 
-/// One replay of a step at a time: asked of the training library and waited for. Keeps what the last one found.
+/// One replay of a step at a time: asked of the training library, waited for or cancelled. Keeps what the last one
+/// found.
 class ReplayJob final : public QObject {
   Q_OBJECT
  public:
@@ -18,8 +19,10 @@ class ReplayJob final : public QObject {
   void setHost(base::TrainingHost* host);  ///< Null: none. Must be told before the host goes.
   /// A refusal is an outcome, too. Nothing happens while one is going on.
   void start(const base::BranchPoint& at);
+  void cancel();  ///< Its outcome still comes, once the step that is going on has ended.
 
   bool isGoing() const { return is_going_; }
+  bool isCancelling() const { return is_cancelling_; }
   const base::BranchPoint& at() const { return at_; }  ///< Which step, once one was asked for.
   /// Nothing before the first one has ended, and while the next goes on.
   const std::optional<base::ReplayOutcome>& outcome() const { return outcome_; }
@@ -34,7 +37,7 @@ class ReplayJob final : public QObject {
   base::TrainingHost* host_ = nullptr;
   base::BranchPoint at_;
   std::optional<base::ReplayOutcome> outcome_;
-  bool is_going_ = false;
+  bool is_going_ = false, is_cancelling_ = false;
 };
 
 }  // namespace meanflow::ui

@@ -58,6 +58,44 @@ QString adviceWords(base::ResidualAdvice advice) {
   return {};
 }
 
+QString shortPartName(base::ResidualPart part) {
+  switch (part) {
+    case base::ResidualPart::kSinglePoint:
+      return residualWords("variance");
+    case base::ResidualPart::kTeacherOracle:
+      return residualWords("teacher's distance");
+    case base::ResidualPart::kOracleBias:
+      break;
+  }
+  return residualWords("network's bias");
+}
+
+QString shortAdvice(base::ResidualAdvice advice) {
+  using enum base::ResidualAdvice;
+  switch (advice) {
+    case kTrainLonger:
+      return residualWords("Stay with this η, train longer");
+    case kMoreTeacher:
+      return residualWords("Give the teacher more weight");
+    case kTryTeacher:
+      return residualWords("Try a teacher's velocity");
+    case kAverageMore:
+      return residualWords("Larger batch or lower rate");
+    case kLessTeacher:
+      return residualWords("Give the teacher less weight");
+    case kImproveTeacher:
+    case kFollowsTeacher:
+      return residualWords("Train the teacher longer, or go on with η = 0");
+    case kStay:
+      return residualWords("Stay with this η");
+    case kNone:
+      return residualWords("The squared residual is zero");
+    case kUnknown:
+      break;
+  }
+  return residualWords("Nothing can be said: a residual is not known");
+}
+
 QString percent(double share) { return QStringLiteral("%1 %").arg(100 * share, 0, 'f', 0); }
 
 /// "2.3 times the one in use", "as large as the one in use".
@@ -70,6 +108,15 @@ QString comparedWith(double total, double in_use) {
 }  // namespace
 
 QString etaText(double eta) { return QStringLiteral("η = %1").arg(eta, 0, 'g', 3); }
+
+QString residualHeadline(const base::VelocityResidualsReady& report) {
+  const auto found = base::assessResiduals(report.overall, report.eta);
+  const QString step = residualWords("step %1").arg(formatCount(report.step));
+  QStringList texts = {shortAdvice(found.advice)};
+  if (found.advice != base::ResidualAdvice::kUnknown && found.advice != base::ResidualAdvice::kNone)
+    texts << residualWords("%1 %2").arg(shortPartName(found.parts[0].first), percent(found.parts[0].second));
+  return (texts << step).join(QStringLiteral(" · "));
+}
 
 QString residualWords(const base::VelocityResidualsReady& report) {
   const auto found = base::assessResiduals(report.overall, report.eta);

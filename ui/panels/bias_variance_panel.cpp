@@ -5,6 +5,7 @@
 #include <QVBoxLayout>
 #include <optional>
 
+#include "ui/panels/folded_words.h"
 #include "ui/panels/panel_layout.h"
 #include "ui/panels/residual_charts.h"
 #include "ui/theme/theme.h"
@@ -14,15 +15,10 @@ namespace meanflow::ui {
 BiasVariancePanel::BiasVariancePanel(const Theme& theme, QWidget* parent)
     : StepPanel(StoreKind::kResiduals, theme, QStringLiteral("balance"), parent),
       theme_(theme),
-      words_(new QLabel),
+      words_(new FoldedWords(tr("What the residuals ask for"))),
       legend_(new QLabel),
       charts_(new ResidualCharts(theme)) {
   setAccessibleName(tr("Bias and variance"));
-  words_->setWordWrap(true);
-  words_->setTextFormat(Qt::PlainText);
-  words_->setTextInteractionFlags(Qt::TextSelectableByMouse);
-  words_->setContentsMargins(10, 6, 10, 2);
-  legend_->setWordWrap(true);
   legend_->setTextFormat(Qt::RichText);
   legend_->setContentsMargins(10, 0, 10, 0);
   auto* column = makeContent();
@@ -39,18 +35,18 @@ BiasVariancePanel::BiasVariancePanel(const Theme& theme, QWidget* parent)
 void BiasVariancePanel::applyTheme() {
   const auto& colors = theme_.colors();
   const QString line = QStringLiteral("━");
-  legend_->setText(QStringList{legendItem(colors.series[0], line, tr("single-point velocity (variance)")),
-                               legendItem(colors.series[1], line, tr("teacher-oracle velocity")),
-                               legendItem(colors.series[2], line, tr("oracle bias")),
+  legend_->setText(QStringList{legendItem(colors.series[0], line, tr("variance")),
+                               legendItem(colors.series[1], line, tr("teacher")),
+                               legendItem(colors.series[2], line, tr("bias")),
                                legendItem(colors.muted, QStringLiteral("╌╌"), tr("all together"))}
                        .join(QStringLiteral(" &nbsp; ")));
   legend_->setToolTip(tr(
-      "Single-point velocity: ε − x in place of its mean given z_t; weighs (1 − η)². Teacher-oracle velocity: how far "
-      "the teacher is from that mean; weighs η². Oracle bias: what is left of the residual with the mean itself; the "
-      "network's own error, whatever η. All: mean squares per latent entry."));
+      "Variance of the single-point velocity: ε − x in place of its mean given z_t; weighs (1 − η)². Teacher-oracle "
+      "velocity: how far the teacher is from that mean; weighs η². Oracle bias: what is left of the residual with the "
+      "mean itself; the network's own error, whatever η. All: mean squares per latent entry."));
 }
 
-QString BiasVariancePanel::words() const { return words_->text(); }
+QString BiasVariancePanel::words() const { return words_->words(); }
 
 std::string BiasVariancePanel::shownStage() const {
   return source() ? source()->residuals().stageWithReports(stage(), stageNames()) : std::string();
@@ -60,7 +56,7 @@ void BiasVariancePanel::refresh() {
   const std::string name = shownStage();
   if (name.empty()) {
     charts_->clear();
-    words_->clear();
+    words_->setWords({}, {});
     if (!source())
       showNothing(tr("No run is open"), tr("Bias and variance of a run's velocity appear here once one is open."));
     else if (source()->isLoading())
@@ -76,7 +72,7 @@ void BiasVariancePanel::refresh() {
   const bool is_here = name == stage();
   const auto& reports = source()->residuals().reports(name);
   const auto* shown = source()->residuals().at(name, is_here ? step() : reports.back().step);
-  words_->setText(residualWords(*shown));
+  words_->setWords(residualHeadline(*shown), residualWords(*shown));
   charts_->present(reports, *shown);
   charts_->setCursor(is_here ? std::optional(step()) : std::nullopt);
 }

@@ -8,11 +8,13 @@ class QLabel;
 
 namespace meanflow::ui {
 
+class FoldedWords;
 class ResidualCharts;
 
 /// Bias and variance of the proxy velocity (Proposition 3.1): what the single-point velocity, the teacher's distance
 /// from the oracle and the oracle bias add to the squared MeanFlow residual, over training and over t, for the eta in
-/// use and for eta = 0 and 1, and in words which of them dominates.
+/// use and for eta = 0 and 1, and in one line what to do about it,
+/// which unfolds to the numbers.
 class BiasVariancePanel final : public StepPanel {
   Q_OBJECT
  public:
@@ -20,6 +22,7 @@ class BiasVariancePanel final : public StepPanel {
 
   ResidualCharts& charts() { return *charts_; }
   QString words() const;
+  FoldedWords& foldedWords() { return *words_; }
   bool showsResiduals() const { return showsContent(); }
 
  protected:
@@ -31,7 +34,7 @@ class BiasVariancePanel final : public StepPanel {
   std::string shownStage() const;
 
   const Theme& theme_;
-  QLabel* words_;
+  FoldedWords* words_;
   QLabel* legend_;
   ResidualCharts* charts_;
 };

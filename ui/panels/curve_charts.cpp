@@ -87,6 +87,7 @@ CurveCharts::CurveCharts(const Theme& theme, QObject* parent) : QObject(parent),
     pressed_at_ = QPoint(-1000, -1000);  // the release that follows is no click
     Q_EMIT doubleClicked();
   });
+  connect(plot_, &QCustomPlot::afterLayout, this, &CurveCharts::fitLegend);
   connect(plot_, &QCustomPlot::afterLayout, this, &CurveCharts::spaceTicks);
   connect(&theme_, &Theme::changed, this, &CurveCharts::applyTheme);
 }
@@ -190,6 +191,50 @@ void CurveCharts::addLegend(Chart& chart) {
   for (const auto& curve : chart.curves) chart.legend->addItem(new QCPPlottableLegendItem(chart.legend, curve.line));
 }
 
+void CurveCharts::fitLegend() {
+  for (auto& chart : charts_) {
+    if (!chart.legend) continue;
+    const auto& legend = *chart.legend;
+    auto* inset = chart.rect->insetLayout();
+    const int room = chart.rect->width() - inset->margins().left() - inset->margins().right() -
+                     legend.margins().left() - legend.margins().right() - legend.iconSize().width() -
+                     legend.iconTextPadding();
+    bool is_other = false;
+    for (std::size_t i = 0; i < chart.curves.size(); ++i) {
+      // As it is measured when it is drawn, rounding included.
+      const QFontMetrics metrics(legend.item(static_cast<int>(i))->font());
+      const QString text = metrics.elidedText(setup_.lines[i].name, Qt::ElideMiddle, std::max(0, room - 2));
+      is_other = is_other || text != chart.curves[i].line->name();
+      chart.curves[i].line->setName(text);
+    }
+    if (is_other) inset->update(QCPLayoutElement::upLayout);  // laid out before with the names of another width
+  }
+}
+
+QStringList CurveCharts::legendTexts() const {
+  QStringList texts;
+  for (const auto& chart : charts_)
+    if (chart.legend)
+      for (const auto& curve : chart.curves) texts << curve.line->name();
+  return texts;
+}
+
+QPointF CurveCharts::legendPlace(int line) const {
+  for (const auto& chart : charts_)
+    if (chart.legend) return QRectF(chart.legend->item(line)->rect()).center();
+  return {};
+}
+
+QString CurveCharts::legendTipAt(const QPointF& place) const {
+  for (const auto& chart : charts_) {
+    if (!chart.legend) continue;
+    for (std::size_t i = 0; i < chart.curves.size(); ++i) {
+      if (chart.legend->item(static_cast<int>(i))->rect().contains(place.toPoint())) return setup_.lines[i].name;
+    }
+  }
+  return {};
+}
+
 void CurveCharts::applyScales(Chart& chart) {
   auto* x = xAxis(chart);
   auto* y = chart.rect->axis(QCPAxis::atLeft);
@@ -283,6 +328,7 @@ const CurveCharts::Spike* CurveCharts::spikeAt(const QPointF& place) const {
 }
 
 QString CurveCharts::tipAt(const QPointF& place) const {
+  if (const QString name = legendTipAt(place); !name.isEmpty()) return name;  // the legend covers what is below it
   if (const auto* spike = spikeAt(place)) return spike->tip;
   constexpr double kNear = 7;  // pixels
   QStringList tips;

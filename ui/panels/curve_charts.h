@@ -72,6 +72,8 @@ class CurveCharts final : public QObject {
   const std::vector<Mark>& marks() const { return marks_; }
   void setSpikes(const std::vector<Spike>& spikes);
   const std::vector<Spike>& spikes() const { return spikes_; }
+  QStringList legendTexts() const;  ///< As they are drawn: names that are too long for the chart are cut in the middle.
+  QPointF legendPlace(int line) const;  ///< Of a line's entry in the legend, in the plot's coordinates.
   void setSamples(int chart, int line, const std::vector<Sample>& samples);
   void fitY();  ///< Every chart to what is visible of its curves.
   Range range() const;
@@ -102,10 +104,12 @@ class CurveCharts final : public QObject {
   void addMarks(Chart& chart, QCPAxis* x, QCPAxis* y);
   void addLegend(Chart& chart);
   void applyTheme();
+  void fitLegend();   ///< Names cut to the width of the chart.
   void spaceTicks();  ///< As many labels on the y axes as have room; marks not cut off below.
   void applyScales(Chart& chart);
   void onMouseMove(QMouseEvent* event);
   const Spike* spikeAt(const QPointF& place) const;
+  QString legendTipAt(const QPointF& place) const;
   QString tipAt(const QPointF& place) const;
   QCPAxis* xAxis(const Chart& chart) const;
 

@@ -2,6 +2,7 @@
 #include "ui/panels/queue_panel.h"
 
 #include <QAction>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
@@ -92,9 +93,14 @@ QueuePanel::QueuePanel(const Theme& theme, RunQueue& queue, QWidget* parent)
   setUp(up_, "up", tr("Earlier"), QKeySequence(tr("Alt+Up")), [this](const QString& id) { queue_.move(id, -1); });
   setUp(down_, "down", tr("Later"), QKeySequence(tr("Alt+Down")), [this](const QString& id) { queue_.move(id, 1); });
   setUp(duplicate_, "copy", tr("Duplicate and change"), QKeySequence(tr("Ctrl+D")), [this](const QString& id) {
-    for (const auto& run : queue_.runs()) {
-      if (run.id == id) Q_EMIT duplicateRequested(run.config.isEmpty() ? run.folder : run.config, run.name);
-    }
+    const auto& runs = queue_.runs();
+    const auto at = std::find_if(runs.begin(), runs.end(), [&](const QueuedRun& run) { return run.id == id; });
+    if (at == runs.end()) return;
+    const QueuedRun run = *at;  // whoever is told may change the queue
+    if (run.branch && !QFileInfo::exists(run.folder + QStringLiteral("/config.yaml")))
+      Q_EMIT branchDuplicateRequested(run);
+    else
+      Q_EMIT duplicateRequested(run.config.isEmpty() ? run.folder : run.config, run.name);
   });
   setUp(retry_, "refresh", tr("Wait again"), {}, [this](const QString& id) { queue_.retry(id); });
   setUp(remove_, "close", tr("Take out of the queue"), QKeySequence::Delete,

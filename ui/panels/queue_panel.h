@@ -11,6 +11,7 @@ class QToolButton;
 namespace meanflow::ui {
 
 class EmptyState;
+struct QueuedRun;
 class RunQueue;
 class Theme;
 
@@ -28,6 +29,8 @@ class QueuePanel final : public QWidget {
   void openRequested(const QString& folder);
   /// Its configuration becomes a new run's, to be changed and queued or started.
   void duplicateRequested(const QString& config_or_folder, const QString& name);
+  /// A branch without a folder yet, and so without a configuration of its own: asked for once more, to be changed.
+  void branchDuplicateRequested(const meanflow::ui::QueuedRun& run);
 
  private:
   QString currentId() const;

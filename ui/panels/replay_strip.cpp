@@ -33,6 +33,7 @@ ReplayStrip::ReplayStrip(const Theme& theme, QWidget* parent)
       text_(new QLabel),
       facts_(new QLabel),
       busy_(new QProgressBar),
+      cancel_(new QPushButton(theme.icon(QStringLiteral("stop")), tr("Cancel"))),
       report_(new QPushButton(theme.icon(QStringLiteral("folder")), tr("Open the report"))),
       close_(new QToolButton) {
   setProperty("banner", true);
@@ -46,6 +47,8 @@ ReplayStrip::ReplayStrip(const Theme& theme, QWidget* parent)
   busy_->setRange(0, 0);
   busy_->setTextVisible(false);
   busy_->setAccessibleName(tr("A step is being replayed"));
+  cancel_->setAccessibleName(tr("Cancel the replay"));
+  cancel_->setToolTip(tr("End after the step that is going on; nothing is written to the run"));
   report_->setAccessibleName(tr("Open the report of the replay"));
   close_->setIcon(theme.icon(QStringLiteral("close")));
   close_->setAutoRaise(true);
@@ -55,20 +58,27 @@ ReplayStrip::ReplayStrip(const Theme& theme, QWidget* parent)
   auto* head = new QHBoxLayout;
   head->addWidget(title_, 1);
   head->addWidget(close_, 0, Qt::AlignTop);
+  auto* going = new QHBoxLayout;
+  going->setSpacing(8);
+  going->addWidget(busy_, 1);
+  going->addWidget(cancel_);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(10, 6, 8, 7);
   column->setSpacing(4);
   column->addLayout(head);
   column->addWidget(text_);
-  column->addWidget(busy_);
+  column->addLayout(going);
   column->addWidget(facts_);
   column->addWidget(report_, 0, Qt::AlignLeft);
   hide();
   connect(close_, &QToolButton::clicked, this, &QWidget::hide);
+  connect(cancel_, &QPushButton::clicked, this, [this] {
+    if (job_) job_->cancel();
+  });
   connect(report_, &QPushButton::clicked, this, [this] { Q_EMIT openRequested(folder_); });
 }
 
-void ReplayStrip::setJob(const ReplayJob* job) {
+void ReplayStrip::setJob(ReplayJob* job) {
   if (job_) job_->disconnect(this);
   job_ = job;
   if (!job_) return hide();
@@ -83,13 +93,18 @@ void ReplayStrip::present() {
   title_->setText(
       tr("Replay of %1, step %2 of %3")
           .arg(QFileInfo(QString::fromStdString(at.parent)).fileName(), formatCount(at.step), stageTitle(at.stage)));
-  const bool is_error = outcome && !outcome->error.empty();
+  const bool is_cancelled = outcome && outcome->is_cancelled;
+  const bool is_error = outcome && !is_cancelled && !outcome->error.empty();
   folder_.clear();
   facts_in_words_.clear();
   QString facts;
-  if (job_->isGoing()) {
+  if (job_->isCancelling()) {
+    text_->setText(tr("Being cancelled: it ends after the step that is going on."));
+  } else if (job_->isGoing()) {
     text_->setText(tr(
         "Trained again beside the run, from the checkpoint before; then every operation of the step is looked into."));
+  } else if (is_cancelled) {
+    text_->setText(tr("Cancelled before the step was looked into; nothing was written to the run."));
   } else if (is_error) {
     text_->setText(tr("The step was not replayed: %1").arg(QString::fromStdString(outcome->error)));
   } else if (outcome) {
@@ -112,13 +127,15 @@ void ReplayStrip::present() {
   facts_->setAccessibleName(facts_in_words_.join(QStringLiteral("; ")));
   facts_->setVisible(!facts.isEmpty());
   busy_->setVisible(job_->isGoing());
+  cancel_->setVisible(job_->isGoing());
+  cancel_->setEnabled(!job_->isCancelling());
   close_->setVisible(!job_->isGoing());
   const bool is_there = !folder_.isEmpty() && QFileInfo(folder_).isDir();
   report_->setVisible(!folder_.isEmpty());
   report_->setEnabled(is_there);
   report_->setToolTip(is_there ? tr("The folder %1, with report.md").arg(folder_)
                                : tr("The folder %1 is not there").arg(folder_));
-  const bool has_fault = outcome && !is_error && outcome->found.kind != "none";
+  const bool has_fault = outcome && !is_error && !is_cancelled && outcome->found.kind != "none";
   setProperty("level", is_error    ? QStringLiteral("error")
                        : has_fault ? QStringLiteral("warning")
                                    : QStringLiteral("info"));

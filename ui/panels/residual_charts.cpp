@@ -46,7 +46,7 @@ ResidualCharts::ResidualCharts(const Theme& theme, QWidget* parent)
   plot_->setToolTip(tr("Above over training, a click moves the step cursor; below over t at the cursor's step."));
   plot_->setFocusPolicy(Qt::NoFocus);
   plot_->setAutoAddPlottableToLegend(false);
-  plot_->setMinimumSize(220, 170);
+  plot_->setMinimumSize(220, 80);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(plot_);
@@ -58,6 +58,7 @@ ResidualCharts::ResidualCharts(const Theme& theme, QWidget* parent)
       Q_EMIT stepPicked(std::llround(std::max(0.0, step)));
     }
   });
+  connect(plot_, &QCustomPlot::afterLayout, this, &ResidualCharts::fitRoom);
   connect(&theme_, &Theme::changed, this, &ResidualCharts::applyTheme);
   plot_->plotLayout()->clear();
   applyTheme();
@@ -77,14 +78,13 @@ void ResidualCharts::build(const std::vector<double>& etas, double in_use) {
     for (std::size_t column = 0; column < etas_.size(); ++column) {
       auto* rect = new QCPAxisRect(plot_);
       plot_->plotLayout()->addElement(row, static_cast<int>(column), rect);
-      rect->setMinimumMargins(QMargins(6, row == 0 ? 20 : 6, 8, 4));
+      rect->setMinimumMargins(QMargins(column == 0 ? 6 : 14, row == 0 ? 20 : 6, 8, 4));
       rect->setMarginGroup(QCP::msTop | QCP::msBottom, margins);
       auto* x = rect->axis(QCPAxis::atBottom);
       auto* y = rect->axis(QCPAxis::atLeft);
       makeLogarithmic(*y);
       y->setTickLabels(column == 0);
       if (column == 0) y->setLabel(row == 0 ? tr("share of E|ρ|²") : tr("by t"));
-      x->setLabel(row == 0 ? tr("step") : tr("t (1 = noise)"));
       x->ticker()->setTickCount(3);
       for (int i = 0; i < kNumLines; ++i) {
         auto* graph = plot_->addGraph(x, y);
@@ -101,6 +101,35 @@ void ResidualCharts::build(const std::vector<double>& etas, double in_use) {
   }
   applyTheme();
   setCursor(cursor_);
+}
+
+void ResidualCharts::fitRoom() {
+  constexpr int kHighEnoughForNames = 290, kWideEnoughForThreeTicks = 110;  // pixels
+  const int n = static_cast<int>(etas_.size());
+  if (n == 0 || plot_->axisRectCount() < 2 * n) return;
+  const auto margins = [&](int column) {
+    const auto sides = plot_->axisRect(column)->margins();
+    return sides.left() + sides.right();
+  };
+  double inside = plot_->plotLayout()->rect().width();
+  for (int column = 0; column < n; ++column) inside -= margins(column);
+  inside = std::max(10.0, inside / n);
+  bool is_other = false;
+  for (int column = 0; column < n; ++column) {
+    const double wanted = inside + margins(column);
+    if (std::abs(plot_->plotLayout()->columnStretchFactors().at(column) - wanted) < 0.5) continue;
+    plot_->plotLayout()->setColumnStretchFactor(column, wanted);
+    is_other = true;
+  }
+  for (int i = 0; i < 2 * n; ++i) {
+    auto* x = plot_->axisRect(i)->axis(QCPAxis::atBottom);
+    const QString name = plot_->height() < kHighEnoughForNames ? QString() : i < n ? tr("step") : tr("t (1 = noise)");
+    const int ticks = inside < kWideEnoughForThreeTicks ? 2 : 3;
+    is_other = is_other || x->label() != name || x->ticker()->tickCount() != ticks;
+    x->setLabel(name);
+    x->ticker()->setTickCount(ticks);
+  }
+  if (is_other) replotSoon(*plot_);
 }
 
 void ResidualCharts::clear() {

@@ -38,6 +38,7 @@ class ResidualCharts final : public QWidget {
   void stepPicked(qint64 step);
 
  private:
+  void fitRoom();  ///< Columns as wide as each other inside; axis names only where there is room for them.
   void build(const std::vector<double>& etas, double in_use);
   void applyTheme();
 

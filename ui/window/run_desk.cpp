@@ -66,7 +66,7 @@ bool RunDesk::canStart(QString* why) const {
     return false;
   }
   if (is_replay_going_) {
-    *why = tr("A step is being replayed: wait for what it finds, then start.");
+    *why = tr("A step is being replayed: wait for what it finds or cancel it, then start.");
     return false;
   }
   return true;

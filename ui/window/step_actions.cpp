@@ -2,6 +2,7 @@
 #include "ui/window/step_actions.h"
 
 #include <QAction>
+#include <QFileInfo>
 #include <algorithm>
 
 #include "ui/config/config_panel.h"
@@ -95,7 +96,7 @@ QString StepActions::branchObstacle() const {
 
 QString StepActions::replayObstacle() const {
   if (const QString why = runObstacle(); !why.isEmpty()) return why;
-  if (replay_.isGoing()) return tr("a step is being replayed already; wait for what it finds");
+  if (replay_.isGoing()) return tr("a step is being replayed already; wait for what it finds or cancel it");
   if (desk_.hasLiveRun())
     return tr("a run is being trained in this window, and a replay beside it would slow it down; stop it first");
   QString why;
@@ -123,9 +124,27 @@ void StepActions::refresh() {
 
 void StepActions::askBranch(const QString& stage, qint64 step, qint64 skip_step) {
   if (dialog_ || !runObstacle().isEmpty()) return;
-  dialog_ = new BranchDialog(theme_, {source_->folder().toStdString(), stage.toStdString(), step}, skip_step, window_);
-  connect(dialog_, &BranchDialog::startRequested, this, [this, ask = dialog_.data()] { start(ask); });
-  connect(dialog_, &BranchDialog::queueRequested, this, [this, ask = dialog_.data()] {
+  open(new BranchDialog(theme_, {source_->folder().toStdString(), stage.toStdString(), step}, skip_step, window_));
+}
+
+void StepActions::askBranchLike(const QueuedRun& queued) {
+  if (dialog_ || !queued.branch) return;
+  const auto& runs = desk_.queue().runs();
+  const auto is_taken = [&](const QString& folder) {
+    return QFileInfo::exists(folder) ||
+           std::any_of(runs.begin(), runs.end(), [&](const QueuedRun& each) { return each.folder == folder; });
+  };
+  QString folder = queued.folder;
+  for (int i = 2; is_taken(folder); ++i) folder = QStringLiteral("%1-%2").arg(queued.folder).arg(i);
+  auto* ask = new BranchDialog(theme_, *queued.branch, 0, window_);
+  ask->propose(folder, queued.overrides);
+  open(ask);
+}
+
+void StepActions::open(BranchDialog* ask) {
+  dialog_ = ask;
+  connect(dialog_, &BranchDialog::startRequested, this, [this, ask] { start(ask); });
+  connect(dialog_, &BranchDialog::queueRequested, this, [this, ask] {
     desk_.queue().addBranch(ask->request());
     ask->accept();
     layout_.bringUp(QStringLiteral("runs"));

@@ -11,6 +11,7 @@
 namespace meanflow::ui {
 
 class PanelSet;
+struct QueuedRun;
 class RunController;
 class RunDesk;
 class StepTimeline;
@@ -34,11 +35,14 @@ class StepActions final : public QObject {
 
   /// `skip_step`: to be passed over by the branch; 0: none.
   void askBranch(const QString& stage, qint64 step, qint64 skip_step = 0);
+  /// The dialog filled in as a queued branch was asked for, whichever run is on show; under another name.
+  void askBranchLike(const QueuedRun& queued);
   void replay(const QString& stage, qint64 step);
 
  private:
   void connectActions();
   void refresh();
+  void open(BranchDialog* ask);
   void start(BranchDialog* ask);
   QString runObstacle() const;
   QString branchObstacle() const;

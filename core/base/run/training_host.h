@@ -86,6 +86,7 @@ struct PreflightNews {
 struct ReplayOutcome {
   DiagnosisReady found;
   std::string error;
+  bool is_cancelled = false;  ///< There was none because it was cancelled.
 };
 
 /// What the window asks of the training library. The studio opens the library after its first frame, so this interface
@@ -115,6 +116,9 @@ class TrainingHost {
   /// time, and not beside a run.
   virtual Result<void> startReplay(const BranchPoint& at, std::function<void(const ReplayOutcome&)> deliver);
   virtual void cancelPreflight() {}  ///< The report still comes, with what was measured.
+  /// The replay that is going on ends after its step; its outcome still comes, `is_cancelled` unless it was done by
+  /// then.
+  virtual void cancelReplay() {}
   /// Writes a checkpoint for other programs, on a thread of its own; one at a time. A host that cannot says so.
   virtual void exportCheckpoint(const ExportOrder&, std::function<void(const ExportOutcome&)> done) {
     ExportOutcome outcome;

@@ -58,6 +58,7 @@ class TestFolderDataset : public QObject {
     QCOMPARE(names[207], std::string("golden retriever"));
     QCOMPARE(names[134], std::string("crane (bird)"));
     QCOMPARE(names[999], std::string("toilet tissue"));
+    QCOMPARE(core::imagenetClassNames(), names);
   }
 
   void errorsNameTheFolderOrImageAtFault() {

@@ -331,6 +331,23 @@ class TestImport : public QObject {
                "which is no decoder");
   }
 
+  void classesOfAnImageNetModelHaveTheirNames() {
+    for (const std::int64_t num_classes : {1000, 998}) {
+      core::DdtOptions options;
+      options.network = {.hidden_size = {32, 48}, .depth = {1, 1}, .num_heads = {2, 2}, .mlp_ratio = 2};
+      options.input_size = 4, options.in_channels = 8, options.num_classes = num_classes;
+      const auto file = path("classes_" + std::to_string(num_classes) + ".pt"), out = path(std::to_string(num_classes));
+      core::savePt(file, {{"ema", core::namedState(*core::DiTwDDTHead(options))}}, {}).value();
+      const auto report = importCheckpoint(importOf(file, out));
+      QVERIFY2(report.ok(), report ? "" : report.error().message.c_str());
+      const auto names =
+          nlohmann::json::parse(base::readFile(out + "/classes.json").value()).get<std::vector<std::string>>();
+      QCOMPARE(static_cast<std::int64_t>(names.size()), num_classes);
+      QCOMPARE(names[207], std::string(num_classes == 1000 ? "golden retriever" : "207"));
+      QCOMPARE(names[997], std::string(num_classes == 1000 ? "bolete" : "997"));
+    }
+  }
+
   void severalImportsMakeARunThatSamples() {
     // A generator of latents 32x4x4 for a decoder of rae_dinov2 (32 channels, 4x4 tokens, 64 pixels).
     const auto out = path("together");
