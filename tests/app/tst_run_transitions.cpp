@@ -256,7 +256,8 @@ class TestRunTransitions : public QObject {
     };
     const auto damage = damageIn(folder(name));
     if (!holds(damage.empty(), damage)) return false;
-    if (!holds(temporariesIn(folder(name)).empty(), "something half-written was left")) return false;
+    if (const auto left = temporariesIn(folder(name)); !left.empty())
+      return holds(false, "half-written and left: " + left.front().string());
     const auto witness = std::make_shared<Witness>();
     const auto begun = host_->start({folder(name).string(), {}, {}, false, {}}, witness);
     if (!holds(begun.ok(), begun.ok() ? "" : begun.error().message)) return false;

@@ -139,6 +139,7 @@ base::RunState TrainingRun::state() const { return context_->state(); }
 
 base::Result<RunEnd> TrainingRun::run() {
   auto fail = [&](const std::string& what, bool is_diverged) {
+    sampling_.finish();
     context_->publish(base::RunFailed{context_->currentStage(), context_->currentStep(), what, is_diverged});
     context_->setState(base::RunState::kFailed);
     return base::Error{what, is_diverged ? base::ErrorKind::kDiverged : base::ErrorKind::kFailed};
@@ -152,6 +153,7 @@ base::Result<RunEnd> TrainingRun::run() {
     context_->setState(base::RunState::kFinished);
     return RunEnd::kFinished;
   } catch (const RunInterrupted& interrupted) {
+    sampling_.finish();  // an ended run writes nothing more, and says nothing: it may be continued at once
     context_->publish(base::RunFinished{interrupted.is_saved ? "stopped" : "discarded"});
     context_->setState(base::RunState::kStopped);
     return interrupted.is_saved ? RunEnd::kStopped : RunEnd::kDiscarded;

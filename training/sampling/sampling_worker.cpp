@@ -59,6 +59,14 @@ double SamplingWorker::liveCpuSeconds(const std::string& key) const {
   return found == live_cpu_seconds_.end() ? 0 : found->second;
 }
 
+void SamplingWorker::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    live_.clear();
+  }
+  drain();
+}
+
 void SamplingWorker::drain() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !is_busy_ && live_.empty() && !request_; });

@@ -31,6 +31,8 @@ class SamplingWorker {
   double liveCpuSeconds(const std::string& key) const;
   /// Waits until no job waits or runs.
   void drain();
+  /// Drops the live jobs that wait and then drains: what is being made is finished, nothing new is begun.
+  void finish();
 
  private:
   void work(const std::stop_token& stop);
