@@ -17,6 +17,7 @@
 #include "ui/models/live_run_source.h"
 #include "ui/models/run_controller.h"
 #include "ui/panels/curves_panel.h"
+#include "ui/panels/empty_state.h"
 #include "ui/panels/log_panel.h"
 #include "ui/panels/pipeline_panel.h"
 #include "ui/panels/step_timeline.h"
@@ -65,6 +66,24 @@ class TestPanels : public QObject {
   Q_OBJECT
  private Q_SLOTS:
   void initTestCase() { theme_ = std::make_unique<Theme>(*qApp); }
+
+  void anEmptyPanelThatIsLowGivesItsRoomToTheWords() {
+    EmptyState empty(*theme_, QStringLiteral("samples"));
+    empty.setText(QStringLiteral("Nothing is queued"),
+                  QStringLiteral("Put a new run here with Queue in the configuration; it starts when the ones before "
+                                 "it end."));
+    auto* picture = empty.findChild<QToolButton*>();
+    empty.resize(260, 300);
+    empty.show();
+    QTRY_VERIFY(picture->isVisible());
+    empty.resize(260, 120);
+    QTRY_VERIFY(!picture->isVisible());
+    QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
+    for (const auto* label : empty.findChildren<QLabel*>())
+      QTRY_VERIFY(label->height() >= label->heightForWidth(label->width()));
+    empty.resize(260, 300);
+    QTRY_VERIFY(picture->isVisible());
+  }
 
   void buttonsShowTheStateOfTheRun() {
     StatefulHost host;

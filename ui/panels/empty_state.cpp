@@ -26,6 +26,7 @@ EmptyState::EmptyState(const Theme& theme, const QString& icon_name, QWidget* pa
   advice_->setProperty("muted", true);
   advice_->setAlignment(Qt::AlignCenter);
   advice_->setWordWrap(true);
+  picture_ = picture;
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(20, 16, 20, 16);
   layout->addStretch(2);
@@ -38,6 +39,20 @@ EmptyState::EmptyState(const Theme& theme, const QString& icon_name, QWidget* pa
 void EmptyState::setText(const QString& title, const QString& advice) {
   title_->setText(title);
   advice_->setText(advice);
+  makeRoom();
+}
+
+void EmptyState::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  makeRoom();
+}
+
+void EmptyState::makeRoom() {
+  const auto margins = layout()->contentsMargins();
+  const int width = this->width() - margins.left() - margins.right();
+  const int words = title_->heightForWidth(width) + advice_->heightForWidth(width) + layout()->spacing();
+  const int room = height() - margins.top() - margins.bottom();
+  picture_->setVisible(room >= words + layout()->spacing() + picture_->sizeHint().height());
 }
 
 Banner::Banner(const Theme& theme, bool can_close, QWidget* parent)

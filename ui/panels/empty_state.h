@@ -17,7 +17,12 @@ class EmptyState final : public QWidget {
   EmptyState(const Theme& theme, const QString& icon_name, QWidget* parent = nullptr);
   void setText(const QString& title, const QString& advice);
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
+  void makeRoom();  ///< Where there is too little, for the words.
+  QWidget* picture_;
   QLabel* title_;
   QLabel* advice_;
 };
