@@ -120,9 +120,11 @@ std::string report(const DiagnosisInput& input) {
   const auto known = [](const std::string& value) {
     return value.empty() ? std::string("not known") : "`" + value + "`";
   };
-  std::string text =
-      fmt::format("# {} at step {} of {}, run {}\n\n", alarm.kind == "explosion" ? "Explosion" : "Not finite",
-                  alarm.step, alarm.stage, input.run_name);
+  std::string text = fmt::format("# {} at step {} of {}, run {}\n\n",
+                                 alarm.kind == "explosion" ? "Explosion"
+                                 : alarm.kind == "none"    ? "Looked into"
+                                                           : "Not finite",
+                                 alarm.step, alarm.stage, input.run_name);
   text += alarm.text + "\n\n";
   text += fmt::format("**What was found.** {}.\n\n", input.finding.text.empty()
                                                          ? "Nothing left its range when the step was evaluated again"
@@ -150,6 +152,7 @@ std::string report(const DiagnosisInput& input) {
 
 std::string adviceFor(const base::AlarmRaised& alarm, const base::FaultOrigin& origin) {
   const std::string training = alarm.stage + ".training";
+  if (alarm.kind == "none" && origin.tensor.empty() && origin.sample < 0) return "Nothing: the step is sound.";
   if (origin.operation == "weights" || origin.operation == "optimizer" || origin.operation == "average") {
     if (origin.tensor == "learning_rate")
       return fmt::format("Go back to the last healthy checkpoint with {}.lr as it was before.", training);

@@ -21,12 +21,13 @@ std::atomic<OperationTrace*> newest_trace{nullptr};
 
 /// Operations that compute nothing: their outputs hold whatever was in memory, or are another look at an input.
 bool computesNothing(std::string_view name) {
-  constexpr std::array<std::string_view, 21> kViews = {
-      "aten::alias",      "aten::as_strided", "aten::chunk",   "aten::detach",         "aten::expand",
-      "aten::narrow",     "aten::permute",    "aten::reshape", "aten::select",         "aten::slice",
-      "aten::split",      "aten::squeeze",    "aten::t",       "aten::transpose",      "aten::unbind",
-      "aten::unflatten",  "aten::unsqueeze",  "aten::view",    "aten::_reshape_alias", "aten::resolve_conj",
-      "aten::resolve_neg"};  // a product resolves the empty tensor that it is to fill
+  constexpr std::array<std::string_view, 25> kViews = {
+      "aten::alias", "aten::as_strided", "aten::chunk", "aten::detach", "aten::expand", "aten::narrow", "aten::permute",
+      "aten::reshape", "aten::select", "aten::slice", "aten::split", "aten::squeeze", "aten::t", "aten::transpose",
+      "aten::unbind", "aten::unflatten", "aten::unsqueeze", "aten::view", "aten::_reshape_alias", "aten::resolve_conj",
+      "aten::resolve_neg",  // a product resolves the empty tensor that it is to fill
+      // Constants: a maximum begins at minus infinity, a mask may hold it.
+      "aten::fill_", "aten::full", "aten::full_like", "aten::new_full"};
   if (std::find(kViews.begin(), kViews.end(), name) != kViews.end()) return true;
   constexpr std::array<std::string_view, 5> kPrefixes = {"aten::empty", "aten::new_empty", "aten::_empty",
                                                          "aten::resize", "aten::set_"};

@@ -31,6 +31,14 @@ NamedTensors newestWeights(const base::RunFolder& folder, const std::string& sta
 /// printf's "-nan" says nothing that NaN does not.
 std::string shown(double value) { return std::isnan(value) ? "NaN" : fmt::format("{:.6g}", value); }
 
+/// The run a report is about: of a replay (in a folder .replay-NAME-NUMBER, replay.cpp) the one that is replayed.
+std::string nameOfRun(const RunContext& run) {
+  constexpr std::string_view kReplay = ".replay-";
+  const auto name = run.folder().name();
+  if (!name.starts_with(kReplay)) return name;
+  return name.substr(kReplay.size(), name.rfind('-') - kReplay.size());
+}
+
 std::string exactness(double error) {
   if (std::isnan(error))
     return "The step was evaluated again on the weights it began with; its loss was not finite both times.";
@@ -98,6 +106,9 @@ base::AlarmRaised StageHealth::alarmFor(const base::HealthFinding& finding, cons
                    ? fmt::format("At step {} of {} {} is not finite", step_, task_.name(), what)
                    : fmt::format("At step {} of {} {} is {:.3g}, usually {:.3g}", step_, task_.name(), what,
                                  finding.value, finding.typical);
+  if (finding.kind == "none")
+    alarm.text =
+        fmt::format("Step {} of {} was looked into on demand; its loss is {:.3g}", step_, task_.name(), finding.value);
   if (action == "skip")
     alarm.text += fmt::format("; the step is skipped, {} so far", num_skipped_ + 1);
   else if (action == "roll_back")
@@ -227,9 +238,11 @@ FaultFinding StageHealth::lookAgain(const base::AlarmRaised& alarm, const Judged
   }
   if (finding.text.empty())
     finding.text =
-        "nothing left its range when the step was evaluated again: the numbers before it had grown step by step";
+        alarm.kind == "none"
+            ? "nothing left its range"
+            : "nothing left its range when the step was evaluated again: the numbers before it had grown step by step";
   const auto folder = run_.folder().diagnostics(task_.name()) / (base::stepName(step.step) + "_" + alarm.kind);
-  const auto written = writeDiagnosis(folder, {.run_name = run_.folder().name(),
+  const auto written = writeDiagnosis(folder, {.run_name = nameOfRun(run_),
                                                .alarm = alarm,
                                                .finding = finding,
                                                .recorder = recorder_,

@@ -172,6 +172,18 @@ class TestBranch : public QObject {
     QVERIFY2(branch.failure.find("already holds a run") != std::string::npos, branch.failure.c_str());
   }
 
+  void aSoundStepIsFoundSoundInEveryStage() {
+    for (const char* stage : {"teacher", "cmt", "mean_flow"}) {
+      const auto found = training::replayStep({folder("parent"), stage, 5});
+      QVERIFY2(found.ok(), found.ok() ? "" : found.error().message.c_str());
+      QVERIFY2(found->origin.tensor.empty() && found->origin.operation.empty(), found->text.c_str());
+      const auto report = base::readFile(fs::path(found->report) / "report.md").value();
+      QVERIFY2(report.starts_with("# Looked into at step 5 of " + std::string(stage) + ", run parent\n"),
+               report.substr(0, 200).c_str());
+      fs::remove_all(fs::path(found->report));
+    }
+  }
+
   void aReplayGivesTheRecordedLossesToTheBit() {
     const auto before = contents(folder("parent"));
     const auto found = training::replayStep({folder("parent"), "cmt", 6});
@@ -181,6 +193,7 @@ class TestBranch : public QObject {
     QCOMPARE(found->replay_error, 0.0);
     QCOMPARE(found->kind, std::string("none"));
     QVERIFY2(fs::exists(fs::path(found->report) / "report.md"), found->report.c_str());
+    QVERIFY2(found->origin.tensor.empty() && found->origin.operation.empty(), found->text.c_str());  // it is sound
     auto after = contents(folder("parent"));
     std::erase_if(after,
                   [](const auto& file) { return file.first.starts_with("cmt/diagnostics/step_00000006_replay"); });
