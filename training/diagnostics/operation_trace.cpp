@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/diagnostics/operation_trace.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -19,19 +20,29 @@ thread_local OperationTrace* trace_of_thread = nullptr;
 // above.
 std::atomic<OperationTrace*> newest_trace{nullptr};
 
-/// Operations that compute nothing: their outputs hold whatever was in memory, or are another look at an input.
-bool computesNothing(std::string_view name) {
-  constexpr std::array<std::string_view, 25> kViews = {
-      "aten::alias", "aten::as_strided", "aten::chunk", "aten::detach", "aten::expand", "aten::narrow", "aten::permute",
-      "aten::reshape", "aten::select", "aten::slice", "aten::split", "aten::squeeze", "aten::t", "aten::transpose",
-      "aten::unbind", "aten::unflatten", "aten::unsqueeze", "aten::view", "aten::_reshape_alias", "aten::resolve_conj",
-      "aten::resolve_neg",  // a product resolves the empty tensor that it is to fill
-      // Constants: a maximum begins at minus infinity, a mask may hold it.
-      "aten::fill_", "aten::full", "aten::full_like", "aten::new_full"};
-  if (std::find(kViews.begin(), kViews.end(), name) != kViews.end()) return true;
-  constexpr std::array<std::string_view, 5> kPrefixes = {"aten::empty", "aten::new_empty", "aten::_empty",
-                                                         "aten::resize", "aten::set_"};
-  return std::any_of(kPrefixes.begin(), kPrefixes.end(), [&](auto prefix) { return name.starts_with(prefix); });
+/// Operations that compute nothing: their outputs are another look at an input, hold whatever was in memory, or are
+/// constants (a maximum begins at minus infinity, a mask may hold it).
+bool computesNothing(const at::RecordFunction& function) {
+  const std::string_view name = function.name();
+  constexpr std::array<std::string_view, 9> kPrefixes = {"aten::empty",  "aten::new_empty", "aten::_empty",
+                                                         "aten::resize", "aten::_resize",   "aten::set_",
+                                                         "aten::fill_",  "aten::full",      "aten::new_full"};
+  if (std::any_of(kPrefixes.begin(), kPrefixes.end(), [&](auto prefix) { return name.starts_with(prefix); }))
+    return true;
+  // So are the numbers that tensors are compared with (isfinite compares with infinity).
+  const auto is_number = [](const c10::IValue& value) { return value.isTensor() && value.toTensor().dim() == 0; };
+  const auto& outputs = function.outputs();
+  if ((name == "aten::copy_" || name == "aten::_to_copy") && std::all_of(outputs.begin(), outputs.end(), is_number))
+    return true;
+  const auto named = function.operator_name();
+  const auto found = named ? c10::Dispatcher::singleton().findOp(*named) : std::nullopt;
+  if (!found) return false;
+  // A product looks anew at the memory that it is yet to fill (as_strided_).
+  if (found->hasTag(at::Tag::inplace_view)) return true;
+  const auto& returns = found->schema().returns();
+  return !returns.empty() && std::all_of(returns.begin(), returns.end(), [](const auto& value) {
+    return value.alias_info() && !value.alias_info()->isWrite();
+  });
 }
 
 void enlarge(double& max_abs, const at::Tensor& tensor) {
@@ -84,7 +95,7 @@ void OperationTrace::end(const at::RecordFunction& function) {
     if (!backward_.empty()) backward_.pop_back();
     return;
   }
-  if (computesNothing(function.name())) return;
+  if (computesNothing(function)) return;
   const at::RecordFunctionGuard not_watched(/*is_enabled=*/false);
   const torch::NoGradGuard no_grad;
   TracedOperation operation{
