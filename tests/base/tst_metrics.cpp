@@ -6,6 +6,7 @@
 
 #include "core/base/metrics/metric_series.h"
 #include "core/base/metrics/metrics_store.h"
+#include "core/base/metrics/spike_detector.h"
 #include "core/base/metrics/velocity_residuals.h"
 #include "tests/support/studio_test.h"
 
@@ -38,6 +39,26 @@ bool agreesWithThePoints(const MetricSeries& series, double low, double high, st
         (buckets.empty() || series.x(k) < buckets.front().x_first || series.x(k) > buckets.back().x_last))
       return false;
   return true;
+}
+
+/// Every bucket of a folded series against all the points that it was ever given and that were not dropped.
+bool keepsTheExtremes(const MetricSeries& folded, const MetricSeries& all, double low, double high, std::size_t most) {
+  const auto buckets = folded.view(low, high, most);
+  std::size_t i = 0;
+  while (i < all.size() && !buckets.empty() && all.x(i) < buckets.front().x_first) ++i;
+  for (const auto& bucket : buckets) {
+    double min = kInf, max = -kInf, last = 0;
+    if (i >= all.size() || all.x(i) != bucket.x_first) return false;
+    for (; i < all.size() && all.x(i) <= bucket.x_last; ++i) {
+      last = all.y(i);
+      if (std::isfinite(last)) min = std::min(min, last), max = std::max(max, last);
+    }
+    if (all.x(i - 1) != bucket.x_last) return false;
+    if (min <= max ? bucket.y_min != min || bucket.y_max != max : !std::isnan(bucket.y_min)) return false;
+    if (std::isfinite(last) && bucket.y_last != last) return false;
+  }
+  return buckets.size() <= most + 2 &&
+         (all.empty() || (!buckets.empty() && buckets.back().x_last >= std::min(high, all.x(all.size() - 1))));
 }
 
 struct Feed {
@@ -156,6 +177,103 @@ class TestMetrics : public QObject {
     series.truncateAfter(3);
     QCOMPARE(series.generation(), std::uint64_t{2});
   }
+  void foldingMakesRoomAndHidesNoExtreme() {
+    std::mt19937 random(3);
+    std::normal_distribution<double> noise;
+    for (const std::size_t most : {std::size_t{16}, std::size_t{100}, std::size_t{4096}}) {
+      MetricSeries folded, all;
+      std::size_t largest = 0;
+      for (double step = 1; step <= 40'000; ++step) {
+        const double y = static_cast<int>(step) % 97 == 0 ? kNaN : noise(random);
+        folded.append(step, y);
+        all.append(step, y);
+        if (folded.size() > most) folded.fold();
+        largest = std::max(largest, folded.size());
+        if (static_cast<int>(step) % 9999 == 0) QVERIFY(keepsTheExtremes(folded, all, step / 3, 2 * step / 3, 50));
+      }
+      QVERIFY2(largest <= most + 1, qPrintable(QString::number(largest)));
+      QVERIFY(folded.numSegments() > 0 && folded.size() - folded.numSegments() >= most / 4);
+      QVERIFY(keepsTheExtremes(folded, all, 0, 40'000, 30));
+      QVERIFY(keepsTheExtremes(folded, all, 39'990, 40'000, 30));
+      std::uint64_t num_finite = 0;
+      double sum = 0, sum_of_all = 0;
+      for (std::size_t i = 0; i < folded.size(); ++i) {
+        num_finite += folded.numFinite(i);
+        if (folded.numFinite(i) > 0) sum += folded.mean(i) * static_cast<double>(folded.numFinite(i));
+      }
+      for (std::size_t i = 0; i < all.size(); ++i) sum_of_all += all.numFinite(i) > 0 ? all.y(i) : 0;
+      QCOMPARE(num_finite, std::uint64_t{40'000 - 40'000 / 97});
+      QVERIFY(std::abs(sum - sum_of_all) < 1e-6);
+    }
+  }
+
+  void rewindingAFoldedSeriesDropsWhatReachesBeyond() {
+    MetricSeries folded, all;
+    for (double step = 1; step <= 5000; ++step) {
+      folded.append(step, step), all.append(step, step);
+      if (folded.size() > 256) folded.fold();
+    }
+    const auto segments = folded.numSegments();
+    const double within = folded.x(segments / 2) - 0.5;  // the middle of a segment, which goes
+    folded.truncateAfter(within);
+    QCOMPARE(folded.numSegments(), segments / 2);
+    all.truncateAfter(folded.x(folded.size() - 1));
+    for (double step = 4000; step <= 9000; ++step) {
+      folded.append(step, -step), all.append(step, -step);
+      if (folded.size() > 256) folded.fold();
+    }
+    QVERIFY(folded.size() <= 256);
+    QVERIFY(keepsTheExtremes(folded, all, 0, 9000, 40));
+    folded.truncateAfter(0);
+    QVERIFY(folded.empty());
+    for (double step = 1; step <= 2000; ++step) {
+      folded.append(step, 1);
+      if (folded.size() > 256) folded.fold();
+    }
+    QVERIFY(folded.size() <= 256);
+  }
+
+  void spikesAreFoundOnceWhetherPointsWereFoldedOrNot() {
+    std::mt19937 random(5);
+    std::normal_distribution<double> noise;
+    MetricSeries folded, all;
+    SpikeDetector of_folded, of_all;
+    for (int step = 1; step <= 20'000; ++step) {
+      const double y = 1 + 0.05 * noise(random) + (step % 1777 == 0 ? 4 : 0);
+      folded.append(step, y), all.append(step, y);
+      if (folded.size() > 1000) folded.fold();
+      if (step % 50 == 0) of_folded.update(folded, 1000), of_all.update(all, 1000);
+    }
+    QVERIFY(of_all.isDone(all) && of_folded.isDone(folded));
+    QVERIFY(of_all.spikes().size() >= 11);
+    QVERIFY(of_folded.spikes() == of_all.spikes());
+    SpikeDetector late;  // of what was folded before it looked there are the extremes
+    late.update(folded, folded.size());
+    for (const auto& spike : of_all.spikes()) {
+      if (spike.value < 4) continue;
+      QVERIFY(std::any_of(late.spikes().begin(), late.spikes().end(),
+                          [&](const auto& found) { return found.value == spike.value && found.x >= spike.x; }) ||
+              spike.x < 5000);
+    }
+    folded.truncateAfter(8000), all.truncateAfter(8000);
+    of_folded.update(folded, 100'000), of_all.update(all, 100'000);
+    QVERIFY(of_folded.spikes().size() <= of_all.spikes().size());
+  }
+
+  void smoothingGoesOnOverWhatWasFolded() {
+    MetricSeries folded;
+    SmoothedSeries smooth(0.9);
+    for (double step = 1; step <= 4000; ++step) {
+      folded.append(step, 2.5);
+      if (folded.size() > 300) folded.fold();
+      if (static_cast<int>(step) % 37 == 0) smooth.update(folded);
+    }
+    smooth.update(folded);
+    QCOMPARE(smooth.size(), folded.size());
+    QCOMPARE(smooth.at(1), 2.5);
+    QCOMPARE(smooth.at(4000), 2.5);
+  }
+
   void smoothingIsTheDebiasedAverageAndLeavesConstantsAlone() {
     MetricSeries series, constant;
     std::mt19937 random(1);

@@ -213,6 +213,20 @@ class TestPanels : public QObject {
     QVERIFY(panel.saveSvg(dir.filePath(QStringLiteral("curves.svg"))));
   }
 
+  void foldedPointsAreReadOutAsARangeAndNotExported() {
+    testing::ShownCurves shown(*theme_, 0.6);
+    auto& [source, panel] = shown;
+    source.setMaxPoints(64);
+    QSignalSpy changed(&source, &RunSource::changed);
+    source.feed(powersOfTwo());
+    QTRY_VERIFY(source.metrics().longestSeries() <= 64);
+    QTRY_VERIFY(panel.isUpToDate());
+    QVERIFY2(panel.whyNoCsv().contains(QStringLiteral("folded")), qPrintable(panel.whyNoCsv()));
+    QVERIFY2(panel.readOut(4).contains(QStringLiteral("loss 2 to 16")), qPrintable(panel.readOut(4)));
+    panel.zoomTo(90, 100);
+    QCOMPARE(panel.whyNoCsv(), QString());
+  }
+
   void logFiltersByLevelAndText() {
     LogPanel panel(*theme_);
     panel.resize(600, 200);

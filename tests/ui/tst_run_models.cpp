@@ -206,6 +206,36 @@ class TestRunModels : public QObject {
              qPrintable(QString::number(num_grids_at_once)));
   }
 
+  void pointsOfALiveRunAreBoundedAndTheirExtremesKept() {
+    constexpr std::size_t kMost = 2000;
+    constexpr std::int64_t kSteps = 20'000, kPeak = 12'345;
+    LiveRunSource source(QStringLiteral("/nowhere"));
+    source.setMaxPoints(kMost);
+    for (std::int64_t i = 1; i <= kSteps; ++i) {
+      auto record = step(i, i);
+      if (i == kPeak) std::get<base::StepCompleted>(record.event).scalars.front().value = 1e6;
+      source.sink()->publish(std::move(record));
+      if (i % 5000 != 0) continue;
+      QTRY_COMPARE(source.metrics().stage("teacher") ? source.metrics().stage("teacher")->step : 0, i);
+      QTRY_VERIFY(source.metrics().longestSeries() <= kMost);
+    }
+    const auto* loss = source.metrics().series("teacher", "loss");
+    QVERIFY(loss->numSegments() > 0);
+    QVERIFY(!loss->isCondensed());
+    const auto buckets = loss->view(0, kSteps, 20);
+    QCOMPARE(std::count_if(buckets.begin(), buckets.end(), [](const auto& bucket) { return bucket.y_max == 1e6; }), 1);
+    QCOMPARE(loss->x(loss->size() - 1), double(kSteps));
+
+    // A run that goes on from a long record keeps that record's points and has room for as many again.
+    LiveRunSource longer(QStringLiteral("/nowhere"));
+    longer.setMaxPoints(100);
+    const auto held = loss->size();
+    longer.continueFrom(source);
+    longer.feed(std::vector{step(kSteps + 1, kSteps + 1)});
+    QTest::qWait(100);
+    QCOMPARE(longer.metrics().series("teacher", "loss")->size(), held + 1);
+  }
+
   void stepsAloneAreShownAFewTimesASecond() {
     RunSource source(QStringLiteral("/nowhere"));
     source.feed(madeUpRun({.num_stages = 3, .share_of_last = 0.5}));

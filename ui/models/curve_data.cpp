@@ -89,7 +89,7 @@ std::optional<CurvePoint> CurveData::nearest(const std::string& stage, const std
   if (!raw || raw->empty()) return std::nullopt;
   auto index = std::min(lowerBound(*raw, step), raw->size() - 1);
   if (index > 0 && std::abs(raw->x(index - 1) - step) < std::abs(raw->x(index) - step)) --index;
-  CurvePoint point{raw->x(index), raw->y(index), raw->y(index), raw->y(index)};
+  CurvePoint point{raw->x(index), raw->y(index), raw->low(index), raw->high(index)};
   if (isSmoothed(name)) {
     if (const auto* smooth = smoothed(stage, name, *raw)) point.value = smooth->at(point.step);
   }
@@ -103,6 +103,12 @@ void CurveData::eachRaw(const std::string& stage, const std::string& name, doubl
   for (auto i = lowerBound(*raw, from); i < raw->size() && raw->x(i) <= to; ++i) {
     each(static_cast<std::int64_t>(std::llround(raw->x(i))), raw->y(i));
   }
+}
+
+bool CurveData::hasSinglePoints(const std::string& stage, const std::string& name, double from, double to) const {
+  const auto* raw = store_.series(stage, name);
+  if (!raw || raw->numSegments() == 0) return true;
+  return from > raw->x(raw->numSegments() - 1) || to < raw->x(0);
 }
 
 double CurveData::lastStep(const std::string& stage) const {

@@ -33,11 +33,13 @@ class CurveData {
   /// the edge. Empty for an unknown series.
   std::vector<CurvePoint> points(const std::string& stage, const std::string& name, double from, double to,
                                  std::size_t max_points);
-  /// The raw point nearest to a step: `low` and `high` are its value.
+  /// The raw point nearest to a step: `low` and `high` are its value, or the extremes of the points folded into it.
   std::optional<CurvePoint> nearest(const std::string& stage, const std::string& name, double step);
   /// Calls `each(step, value)` for the raw points with steps in [from, to].
   void eachRaw(const std::string& stage, const std::string& name, double from, double to,
                const std::function<void(std::int64_t, double)>& each) const;
+  /// Whether every raw point with its step in [from, to] is there by itself, none folded into its neighbours.
+  bool hasSinglePoints(const std::string& stage, const std::string& name, double from, double to) const;
   /// The last step of a stage with a point; 0 for none.
   double lastStep(const std::string& stage) const;
   double firstStep(const std::string& stage) const;  ///< Likewise of the first point.

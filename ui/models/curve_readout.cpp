@@ -11,6 +11,11 @@ namespace {
 QString readOutText(const char* text) { return QCoreApplication::translate("CurveReadOut", text); }
 }  // namespace
 
+QString curveValueText(const CurvePoint& point) {
+  const QString low = formatNumber(point.low), high = formatNumber(point.high);
+  return low == high ? low : readOutText("%1 to %2").arg(low, high);
+}
+
 QString curveReadOut(const std::vector<CurveLine>& lines, const QStringList& scalars, const CurveLine* only, double x) {
   QStringList parts;
   for (const auto& line : lines) {
@@ -22,7 +27,7 @@ QString curveReadOut(const std::vector<CurveLine>& lines, const QStringList& sca
       const auto point = line.data->nearest(line.stage, scalar, line.toStep(x));
       if (!point) continue;
       step = std::llround(point->step);
-      const QString title = scalarTitle(scalar).toLower(), raw = formatNumber(point->low);
+      const QString title = scalarTitle(scalar).toLower(), raw = curveValueText(*point);
       values << (line.data->isSmoothed(scalar)
                      ? readOutText("%1 %2 (smoothed %3)").arg(title, raw, formatNumber(point->value))
                      : readOutText("%1 %2").arg(title, raw));

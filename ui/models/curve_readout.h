@@ -8,6 +8,9 @@
 
 namespace meanflow::ui {
 
+/// The value of a raw point, or the extremes of the points that were folded into it.
+QString curveValueText(const CurvePoint& point);
+
 /// What the curves of the run on show are at a place of the x axis, in words; of the line `only` where it is given.
 /// Empty where there is nothing.
 QString curveReadOut(const std::vector<CurveLine>& lines, const QStringList& scalars, const CurveLine* only, double x);

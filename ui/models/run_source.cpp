@@ -45,7 +45,11 @@ void RunSource::setWatched(bool is_watched) {
 void RunSource::onFrame() {
   last_frame_ = Clock::now();
   const bool was_loading = is_loading_;
-  const bool has_more = drain();
+  bool has_more = drain();
+  if (!is_loading_ && !is_condensed_ && metrics_.foldLongest(max_points_)) {
+    mark(StoreKind::kMetrics);
+    has_more = true;  // there may be another one
+  }
   // Steps that go by are drawn a few times a second: with an OpenGL pane in it, every redraw is one of the whole
   // window.
   const auto pause = std::chrono::milliseconds(is_watched_ ? kStepsMs : kUnwatchedStepsMs);
@@ -77,6 +81,7 @@ void RunSource::setTrouble(const QString& trouble) {
 void RunSource::setLoading(bool is_loading) {
   if (is_loading == is_loading_) return;
   is_loading_ = is_loading;
+  allowForRecord();
   if (!is_loading_) Q_EMIT loadingFinished();
 }
 
@@ -112,9 +117,12 @@ void RunSource::feed(std::span<const base::EventRecord> records) {
   scheduleFrame();
 }
 
+void RunSource::allowForRecord() { max_points_ = std::max(max_points_, 2 * metrics_.longestSeries()); }
+
 void RunSource::replaceSeries(base::MetricsStore::SeriesMap series) {
   is_condensed_ = std::any_of(series.begin(), series.end(), [](const auto& item) { return item.second.isCondensed(); });
   metrics_.replaceSeries(std::move(series));
+  allowForRecord();
   has_only_steps_ = false;
   mark(StoreKind::kMetrics);
   mark(StoreKind::kSummary);
@@ -134,6 +142,7 @@ void RunSource::takeOver(RunSource& other) {
   time_figures_ = std::exchange(other.time_figures_, {});
   derivative_ = std::exchange(other.derivative_, {});
   is_condensed_ = std::exchange(other.is_condensed_, false);
+  allowForRecord();
   is_dirty_.fill(true);
   has_only_steps_ = false;
   scheduleFrame();

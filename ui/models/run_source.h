@@ -45,6 +45,9 @@ class RunSource : public QObject {
   /// Between redraws of summary and metrics for steps and pictures: with a person at the window, and without.
   static constexpr int kStepsMs = 250, kUnwatchedStepsMs = 2000;
   static constexpr std::size_t kMaxPicturesInMemory = 48;  ///< Older grids are read back from the run folder.
+  /// Entries of a series while it grows; older points are folded into their extremes (at most some 25 MB a series). A
+  /// record that was longer when it was opened keeps all its points, and may grow to twice as many.
+  static constexpr std::size_t kMaxPointsInMemory = std::size_t{1} << 19;
 
   explicit RunSource(QString folder, QObject* parent = nullptr);
 
@@ -80,6 +83,8 @@ class RunSource : public QObject {
 
   /// Whether a person is there to see it: steps are shown less often otherwise.
   void setWatched(bool is_watched);
+  /// In place of kMaxPointsInMemory.
+  void setMaxPoints(std::size_t max_points) { max_points_ = max_points; }
   /// Folds events in and schedules `changed`. UI thread only.
   void feed(std::span<const base::EventRecord> records);
 
@@ -107,6 +112,7 @@ class RunSource : public QObject {
   void startFrame(std::chrono::milliseconds pause, Clock::time_point since);  ///< Unless one comes sooner.
   void mark(StoreKind kind) { is_dirty_[static_cast<std::size_t>(kind)] = true; }
   void foldPictures(const base::EventRecord& record);
+  void allowForRecord();  ///< As many points again as there are.
 
   QString folder_;
   RunSummary summary_;
@@ -128,6 +134,7 @@ class RunSource : public QObject {
   bool is_loading_ = false;
   bool is_condensed_ = false;
   int num_recalls_ = 0;
+  std::size_t max_points_ = kMaxPointsInMemory;
   QString trouble_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/models/curve_readout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
 
@@ -54,8 +55,8 @@ void CurveValues::presentAt(const std::vector<CurveLine>& lines, const QStringLi
       if (point) row.step = formatCount(std::llround(point->step));
       row.values << (!point ? QStringLiteral("–")
                      : line.data->isSmoothed(scalar)
-                         ? tr("%1 (%2)").arg(formatNumber(point->low), formatNumber(point->value))
-                         : formatNumber(point->low));
+                         ? tr("%1 (%2)").arg(curveValueText(*point), formatNumber(point->value))
+                         : curveValueText(*point));
     }
     rows.push_back(row);
   }

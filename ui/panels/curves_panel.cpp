@@ -470,14 +470,29 @@ bool CurvesPanel::saveCsv(const QString& path) {
                          path);
 }
 
+QString CurvesPanel::whyNoCsv() const {
+  if (source_ && source_->isCondensed())
+    return tr(
+        "The points of this long run are still being read; until then only their extremes are known. Export them "
+        "as CSV once the status bar no longer says so.");
+  const auto range = charts_->range();
+  for (const auto& name : shown_)
+    for (const auto& line : lines_)
+      if (!line.data->hasSinglePoints(line.stage, name.toStdString(), line.toStep(range.lower),
+                                      line.toStep(range.upper)))
+        return tr(
+            "The older points shown here were folded into their extremes as the run grew, so that it does not "
+            "fill the memory. Show newer steps alone, or open the run's folder once the run has ended: all points "
+            "are read from it.");
+  return {};
+}
+
 void CurvesPanel::askExport() {
   const QString path = QFileDialog::getSaveFileName(this, tr("Export curves"), QStringLiteral("curves.png"),
                                                     tr("Picture (*.png);;Drawing (*.svg);;Visible points (*.csv)"));
   if (path.isEmpty()) return;
-  if (path.endsWith(QLatin1String(".csv")) && source_ && source_->isCondensed()) {
-    QMessageBox::information(this, tr("Export curves"),
-                             tr("The points of this long run are still being read; until then only their extremes are "
-                                "known. Export them as CSV once the status bar no longer says so."));
+  if (const QString why = whyNoCsv(); path.endsWith(QLatin1String(".csv")) && !why.isEmpty()) {
+    QMessageBox::information(this, tr("Export curves"), why);
     return;
   }
   const bool is_saved = path.endsWith(QLatin1String(".csv"))   ? saveCsv(path)

@@ -64,6 +64,8 @@ class CurvesPanel final : public QWidget {
   /// The points of the shown scalars in the visible range: stage,step,name,value, with a column run before them where
   /// other runs are laid over.
   bool saveCsv(const QString& path);
+  /// Why not every one of those points is at hand; empty when it is.
+  QString whyNoCsv() const;
 
  public Q_SLOTS:
   void showStep(const QString& stage, qint64 step, bool is_live);

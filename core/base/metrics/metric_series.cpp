@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace meanflow::base {
 namespace {
-constexpr std::size_t kFactor = 16;
+constexpr std::size_t kFactor = 16, kFoldFactor = 4;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 /// Where the generations of condensed series begin: whoever read one starts again when the points take its place.
 constexpr std::uint64_t kCondensedGeneration = std::uint64_t{1} << 63;
@@ -31,28 +32,67 @@ void MetricSeries::appendSegment(const SeriesSegment& segment) {
   extendPyramid(x_.size() - 1);
 }
 
+bool MetricSeries::isCondensed() const { return !segments_.empty() && generation_ >= kCondensedGeneration; }
+
 std::uint64_t MetricSeries::numFinite(std::size_t i) const {
   return i < segments_.size() ? segments_[i].num_finite : (std::isfinite(y_[i]) ? 1 : 0);
+}
+
+/// The entries [first, last) as one, last > first.
+SeriesSegment MetricSeries::joined(std::size_t first, std::size_t last) const {
+  SeriesSegment segment{xFirst(first), x_[last - 1], y_[last - 1], kInf, -kInf, 0, 0};
+  for (auto i = first; i < last; ++i) {
+    const auto count = numFinite(i);
+    if (count == 0) continue;
+    segment.low = std::min(segment.low, low(i)), segment.high = std::max(segment.high, high(i));
+    segment.num_finite += count;
+    segment.mean += (mean(i) - segment.mean) * static_cast<double>(count) / static_cast<double>(segment.num_finite);
+  }
+  if (segment.num_finite == 0) segment.low = segment.high = segment.mean = std::nan("");
+  return segment;
 }
 
 std::vector<SeriesSegment> MetricSeries::segments(std::size_t num_points) const {
   num_points = std::max<std::size_t>(num_points, 1);
   std::vector<SeriesSegment> segments;
   segments.reserve(x_.size() / num_points + 1);
-  for (std::size_t start = 0; start < x_.size(); start += num_points) {
-    const auto end = std::min(start + num_points, x_.size());
-    SeriesSegment segment{xFirst(start), x_[end - 1], y_[end - 1], kInf, -kInf, 0, 0};
-    for (auto i = start; i < end; ++i) {
-      const auto count = numFinite(i);
-      if (count == 0) continue;
-      segment.low = std::min(segment.low, low(i)), segment.high = std::max(segment.high, high(i));
-      segment.num_finite += count;
-      segment.mean += (mean(i) - segment.mean) * static_cast<double>(count) / static_cast<double>(segment.num_finite);
-    }
-    if (segment.num_finite == 0) segment.low = segment.high = segment.mean = std::nan("");
-    segments.push_back(segment);
-  }
+  for (std::size_t start = 0; start < x_.size(); start += num_points)
+    segments.push_back(joined(start, std::min(start + num_points, x_.size())));
   return segments;
+}
+
+void MetricSeries::fold() {
+  if (isCondensed()) return;
+  const auto end = x_.size() - x_.size() / 4;
+  std::vector<SeriesSegment> folded;
+  std::size_t at = 0;
+  if (segments_.empty() || segments_.size() >= x_.size() / 2) {
+    if (folded_unit_ < x_.size()) folded_unit_ *= kFoldFactor;
+    for (; at < segments_.size(); at = std::min(at + kFoldFactor, segments_.size()))
+      folded.push_back(joined(at, std::min(at + kFoldFactor, segments_.size())));
+  } else {
+    folded = segments_;
+    at = segments_.size();
+  }
+  for (; at + folded_unit_ <= end; at += folded_unit_) folded.push_back(joined(at, at + folded_unit_));
+  if (folded.size() == at && at + 1 < end) {  // of a short series for so many points
+    folded.push_back(joined(at, end));
+    at = end;
+  }
+  if (folded.size() == at) return;
+  std::vector<double> x, y;
+  x.reserve(folded.size() + x_.size() - at), y.reserve(x.capacity());
+  for (const auto& segment : folded) x.push_back(segment.x_last), y.push_back(segment.y_last);
+  x.insert(x.end(), x_.begin() + static_cast<std::ptrdiff_t>(at), x_.end());
+  y.insert(y.end(), y_.begin() + static_cast<std::ptrdiff_t>(at), y_.end());
+  x_ = std::move(x), y_ = std::move(y), segments_ = std::move(folded);
+  ++generation_, ++num_folds_;
+  buildPyramid();
+}
+
+void MetricSeries::buildPyramid() {
+  levels_.clear();
+  for (std::size_t i = 0; i < x_.size(); ++i) extendPyramid(i);
 }
 
 void MetricSeries::truncateAfter(double step) {
@@ -62,6 +102,7 @@ void MetricSeries::truncateAfter(double step) {
   x_.resize(keep);
   y_.resize(keep);
   segments_.resize(std::min(keep, segments_.size()));
+  if (segments_.empty()) folded_unit_ = 1;
   // Level k exists from 16^k + 1 points on; extendPyramid makes it anew when there are as many again.
   for (std::size_t k = levels_.size(), unit = std::size_t{1} << (4 * k); k > 1; --k, unit /= kFactor)
     if (keep <= unit / kFactor) levels_.pop_back();

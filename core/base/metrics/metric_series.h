@@ -35,13 +35,19 @@ class MetricSeries {
   void appendSegment(const SeriesSegment& segment);
   /// Drops the points with x > `step`, and segments that reach beyond it.
   void truncateAfter(double step);
+  /// Makes room without hiding an extreme: all but the newest quarter of the entries become segments of neighbours,
+  /// first of 4 points, of 16 once those alone are half of the entries, and so on. At most 13/16 of the entries remain,
+  /// 7/16 the first time. Not for condensed series.
+  void fold();
 
   std::size_t size() const { return x_.size(); }
   bool empty() const { return x_.empty(); }
   double x(std::size_t i) const { return x_[i]; }
   double y(std::size_t i) const { return y_[i]; }
-  /// Whether it holds segments: points between x(i - 1) and x(i) are known by their extremes alone.
-  bool isCondensed() const { return !segments_.empty(); }
+  /// Whether it is made of segments while its points are still being read: they take its place.
+  bool isCondensed() const;
+  /// Entries before this one are segments: points between x(i - 1) and x(i) are known by their extremes alone.
+  std::size_t numSegments() const { return segments_.size(); }
   double low(std::size_t i) const { return i < segments_.size() ? segments_[i].low : y_[i]; }
   double high(std::size_t i) const { return i < segments_.size() ? segments_[i].high : y_[i]; }
   double mean(std::size_t i) const { return i < segments_.size() ? segments_[i].mean : y_[i]; }
@@ -49,8 +55,10 @@ class MetricSeries {
   std::uint64_t numFinite(std::size_t i) const;
   /// The series in segments of `num_points` entries each, the last one perhaps of fewer.
   std::vector<SeriesSegment> segments(std::size_t num_points) const;
-  /// Changes whenever points were dropped: what was derived from the series must start again.
+  /// Changes whenever points were dropped or folded: what was derived from the series must start again.
   std::uint64_t generation() const { return generation_; }
+  /// Changes whenever points were dropped: what only needs to see each point once may go on after a folding.
+  std::uint64_t numDrops() const { return generation_ - num_folds_; }
 
   /// Buckets that cover the points in [x_low, x_high] and one on either side, so that lines reach the edges. At most
   /// `max_buckets` + 2; single points when there are few enough. Bucket edges do not move while panning.
@@ -63,12 +71,15 @@ class MetricSeries {
   Extremes extremes(std::size_t first, std::size_t last) const;
   void extendPyramid(std::size_t index);
 
+  SeriesSegment joined(std::size_t first, std::size_t last) const;
+  void buildPyramid();
   double xFirst(std::size_t i) const { return i < segments_.size() ? segments_[i].x_first : x_[i]; }
 
   std::vector<double> x_, y_;
   std::vector<SeriesSegment> segments_;        ///< Of the first entries of x_ and y_.
   std::vector<std::vector<Extremes>> levels_;  ///< levels_[k][i]: points [i 16^(k+1), (i+1) 16^(k+1)).
-  std::uint64_t generation_ = 0;
+  std::size_t folded_unit_ = 1;                ///< Points of a folded segment.
+  std::uint64_t generation_ = 0, num_folds_ = 0;
 };
 
 /// Exponential moving average of a series, kept up to date as it grows: over the full data, so a value does not depend

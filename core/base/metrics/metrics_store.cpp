@@ -44,6 +44,23 @@ void MetricsStore::replaceSeries(SeriesMap series) {
   ++revisions_.series;
 }
 
+std::size_t MetricsStore::longestSeries() const {
+  std::size_t longest = 0;
+  for (const auto& [key, series] : series_) longest = std::max(longest, series.size());
+  return longest;
+}
+
+bool MetricsStore::foldLongest(std::size_t max_entries) {
+  const auto longest = std::max_element(series_.begin(), series_.end(),
+                                        [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  if (longest == series_.end() || longest->second.size() <= max_entries) return false;
+  const auto before = longest->second.size();
+  longest->second.fold();
+  if (longest->second.size() == before) return false;
+  ++revisions_.series;
+  return true;
+}
+
 const StageModel* MetricsStore::stage(const std::string& name) const {
   const auto it = std::find_if(stages_.begin(), stages_.end(), [&](const auto& stage) { return stage.name == name; });
   return it == stages_.end() ? nullptr : &*it;

@@ -55,6 +55,11 @@ class MetricsStore {
   SeriesMap takeSeries();
   /// Puts the same series at another resolution in their place: condensed ones, or all their points.
   void replaceSeries(SeriesMap series);
+  /// Entries of the longest series.
+  std::size_t longestSeries() const;
+  /// Folds the longest series if it has more than `max_entries` (MetricSeries::fold): one at a time, so that no caller
+  /// is held up for long. Whether one was folded.
+  bool foldLongest(std::size_t max_entries);
 
   const std::optional<RunStarted>& run() const { return run_; }
   RunState state() const { return state_; }

@@ -6,23 +6,41 @@
 
 namespace meanflow::base {
 
-std::size_t SpikeDetector::update(const MetricSeries& series, std::size_t max_points) {
-  if (generation_ != series.generation()) {
-    *this = SpikeDetector(options_);
-    generation_ = series.generation();
+void SpikeDetector::goOnAfterFolding(const MetricSeries& series) {
+  std::size_t first = 0, last = series.size();
+  while (first < last) {
+    const auto middle = first + (last - first) / 2;
+    if (series.x(middle) <= last_x_)
+      first = middle + 1;
+    else
+      last = middle;
   }
+  last_high_ -= static_cast<std::ptrdiff_t>(num_taken_) - static_cast<std::ptrdiff_t>(first);
+  num_taken_ = first;
+}
+
+std::size_t SpikeDetector::update(const MetricSeries& series, std::size_t max_points) {
+  if (num_drops_ != series.numDrops()) {
+    *this = SpikeDetector(options_);
+    num_drops_ = series.numDrops();
+  } else if (generation_ != series.generation() && num_taken_ > 0) {
+    goOnAfterFolding(series);
+  }
+  generation_ = series.generation();
   const auto end = std::min(series.size(), num_taken_ + max_points);
   const auto num_new = end - num_taken_;
   for (; num_taken_ < end; ++num_taken_) {
-    const double y = series.y(num_taken_);
-    if (!std::isfinite(y)) continue;
+    last_x_ = series.x(num_taken_);
+    if (series.numFinite(num_taken_) == 0) continue;
+    const double y = series.high(num_taken_);
     if (const double z = window_.score(y, options_.threshold); z >= options_.threshold) {
       const Spike spike{series.x(num_taken_), y, z};
-      if (spikes_.empty() || num_taken_ - last_high_ > options_.join + 1)
+      const auto index = static_cast<std::ptrdiff_t>(num_taken_);
+      if (spikes_.empty() || index - last_high_ > static_cast<std::ptrdiff_t>(options_.join) + 1)
         spikes_.push_back(spike);
       else if (z > spikes_.back().z)
         spikes_.back() = spike;
-      last_high_ = num_taken_;
+      last_high_ = index;
     }
     window_.remember(y);
   }

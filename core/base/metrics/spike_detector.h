@@ -26,7 +26,8 @@ class SpikeDetector {
   SpikeDetector() = default;
   explicit SpikeDetector(const Options& options) : options_(options), window_(options.window) {}
 
-  /// Takes in up to `max_points` new points of `series`, always the same one; starts again where points were dropped.
+  /// Takes in up to `max_points` new points of `series`, always the same one; starts again where points were dropped,
+  /// and goes on where they were folded (of what it had not taken in then, segments count with their highest value).
   /// Returns how many were taken.
   std::size_t update(const MetricSeries& series, std::size_t max_points);
   bool isDone(const MetricSeries& series) const {
@@ -36,11 +37,14 @@ class SpikeDetector {
 
  private:
   Options options_;
-  std::uint64_t generation_ = 0;
+  void goOnAfterFolding(const MetricSeries& series);
+
+  std::uint64_t generation_ = 0, num_drops_ = 0;
   std::size_t num_taken_ = 0;
+  double last_x_ = 0;  ///< Of the last entry taken.
   RobustWindow window_;
   std::vector<Spike> spikes_;
-  std::size_t last_high_ = 0;  ///< Index of the last point that stood out; valid when there are spikes.
+  std::ptrdiff_t last_high_ = 0;  ///< Index of the last point that stood out; valid when there are spikes.
 };
 
 }  // namespace meanflow::base
