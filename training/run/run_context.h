@@ -68,7 +68,8 @@ class RunContext {
   void setStep(std::int64_t step) { step_ = step; }
   std::int64_t currentStep() const { return step_; }
 
-  std::optional<Fork> fork;  ///< Set before the workers start.
+  std::string run_name;      ///< For reports: the folder's, but of a replay that of the run which is replayed.
+  std::optional<Fork> fork;  ///< Both set before the workers start.
   bool isFork(const std::string& stage, std::int64_t step) const {
     return fork && !fork->is_replay && fork->stage == stage && fork->step == step;
   }

@@ -180,6 +180,7 @@ base::Result<void> TrainingRun::replay() {
   }
   config_ = std::move(config);
   context_->fork = Fork{point.stage, point.step, /*is_replay=*/true};
+  context_->run_name = fs::path(point.parent).filename().string();
   try {
     context_->setState(base::RunState::kStarting);
     trainAndReport();
@@ -239,7 +240,7 @@ void TrainingRun::trainAndReport() {
   context_->publish(base::Progress{"preparing data", 1, 1});
 
   base::RunStarted started;
-  started.run_name = folder_.name();
+  started.run_name = context_->run_name;
   started.seed = static_cast<std::uint64_t>(config_.seed);
   started.device = device.str();
   started.num_workers = num_workers;
