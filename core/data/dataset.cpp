@@ -34,13 +34,17 @@ std::vector<bool> chooseHeldOut(const std::vector<std::string>& groups, double h
   const std::int64_t wanted = std::max<std::int64_t>(2, std::llround(held_out * static_cast<double>(num_groups)));
   names.resize(
       static_cast<std::size_t>(std::clamp<std::int64_t>(wanted, 0, std::max<std::int64_t>(num_groups - 1, 0))));
+  std::sort(names.begin(), names.end());
   std::vector<bool> is_held_out;
-  for (const auto& group : groups) is_held_out.push_back(std::find(names.begin(), names.end(), group) != names.end());
+  for (const auto& group : groups) is_held_out.push_back(std::binary_search(names.begin(), names.end(), group));
   return is_held_out;
 }
 
-base::Result<ImageDataset> loadDataset(const base::DataConfig& config, const std::filesystem::path& cache_folder) {
-  if (config.kind == "folder") return readFolderDataset(config);
+base::Error loadingStopped() { return {"the loading of the data was stopped"}; }
+
+base::Result<ImageDataset> loadDataset(const base::DataConfig& config, const std::filesystem::path& cache_folder,
+                                       const std::stop_token& stop) {
+  if (config.kind == "folder") return readFolderDataset(config, stop);
   if (config.kind != "emoji") {
     return base::Error{fmt::format("data.kind: '{}' is not known; use emoji or folder", config.kind),
                        base::ErrorKind::kUsage};
@@ -52,7 +56,7 @@ base::Result<ImageDataset> loadDataset(const base::DataConfig& config, const std
     if (cached) return cached;
     spdlog::warn("{}; drawing the emoji set again", cached.error().message);
   }
-  auto built = buildEmojiDataset(config);
+  auto built = buildEmojiDataset(config, stop);
   if (!built) return built;
   spdlog::info("drew the emoji set: {} pictures, checksum {}", built->picture_ids.size(), built->checksum);
   if (const auto written = writeDatasetCache(file, *built); !written) {

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ struct ImageDataset {
 /// uint8 images -> float32 in [0, 1].
 torch::Tensor toUnitRange(const torch::Tensor& images);
 
-/// The checksum that `dataset` should carry.
-std::string datasetChecksum(const ImageDataset& dataset);
+/// The checksum that `dataset` should carry; empty where `stop` was asked for on the way.
+std::string datasetChecksum(const ImageDataset& dataset, const std::stop_token& stop = {});
 
 /// Checksum of emoji training data made by the default DataConfig from Debian 12's fonts-noto-color-emoji and
 /// unicode-data: figures in the documentation were measured on exactly these bytes.
@@ -42,17 +43,21 @@ std::filesystem::path datasetCacheFolder();
 
 /// The data set that `config` describes. The emoji set is drawn once and then read from one checked file in
 /// `cache_folder`, rebuilt when that is damaged; the run's seed has no influence on it. Errors name what is missing and
-/// what to install, or the folder or image at fault.
+/// what to install, or the folder or image at fault. A stop is looked for between images and is an error too.
 base::Result<ImageDataset> loadDataset(const base::DataConfig& config,
-                                       const std::filesystem::path& cache_folder = datasetCacheFolder());
+                                       const std::filesystem::path& cache_folder = datasetCacheFolder(),
+                                       const std::stop_token& stop = {});
 
 /// Draws the emoji set (a few seconds on one core). train_per_class and test_per_class images of each class.
-base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config);
+base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config, const std::stop_token& stop = {});
 
 /// Reads config.path: one sub-folder per class, sorted by name; PNG and JPEG files, sorted by name; ADM centre crop to
 /// image_size. A share `held_out` of each class becomes the test part. Classes are named after their folders;
 /// ImageNet's synset folders by their words (imagenet_names.h).
-base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config);
+base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config, const std::stop_token& stop = {});
+
+/// The error of a loading that somebody stopped.
+base::Error loadingStopped();
 
 /// Which of the pictures 0 .. groups.size() - 1 are held out: whole groups (equal strings), chosen by `seed`, a share
 /// `held_out` of the groups, at least two and leaving at least one.

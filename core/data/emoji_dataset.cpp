@@ -25,7 +25,7 @@ struct Picture {
   Image8 image;  // white background, twice the training size
 };
 
-base::Result<std::vector<Picture>> drawPictures(std::int64_t image_size) {
+base::Result<std::vector<Picture>> drawPictures(std::int64_t image_size, const std::stop_token& stop) {
   const auto list = findEmojiList();
   if (!list) return list.error();
   const auto font = findEmojiFont();
@@ -37,6 +37,7 @@ base::Result<std::vector<Picture>> drawPictures(std::int64_t image_size) {
   const int side = static_cast<int>(2 * image_size);
   std::vector<Picture> pictures;
   for (auto& emoji : *catalog) {
+    if (stop.stop_requested()) return loadingStopped();
     const auto drawn = renderer->draw(emoji.code_points);
     if (drawn) {
       pictures.push_back({std::move(emoji), resample(*drawn, side, side, ResampleFilter::kLanczos)});
@@ -82,13 +83,14 @@ struct Part {
         pictures(torch::empty({count}, torch::kInt64)) {}
 };
 
-/// Fills the rows of one class: its pictures in turn, each time distorted anew.
+/// Fills the rows of one class: its pictures in turn, each time distorted anew. A stop leaves the rest as it was.
 void fillClass(Part& part, const std::vector<Picture>& pictures, const std::vector<std::int64_t>& members,
-               std::int64_t label, std::int64_t per_class, std::uint64_t stream, const base::DataConfig& config) {
+               std::int64_t label, std::int64_t per_class, std::uint64_t stream, const base::DataConfig& config,
+               const std::stop_token& stop) {
   auto* images = part.images.data_ptr<std::uint8_t>();
   const std::int64_t image_bytes = part.images[0].numel();
   const bool may_flip = emojiClasses()[static_cast<std::size_t>(label)].may_flip;
-  for (std::int64_t i = 0; i < per_class; ++i) {
+  for (std::int64_t i = 0; i < per_class && !stop.stop_requested(); ++i) {
     const std::int64_t row = label * per_class + i;
     const std::int64_t picture = members[static_cast<std::size_t>(i) % members.size()];
     const CounterRandom random(kDataSeed, stream * 64 + static_cast<std::uint64_t>(label),
@@ -103,8 +105,8 @@ void fillClass(Part& part, const std::vector<Picture>& pictures, const std::vect
 
 }  // namespace
 
-base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config) {
-  auto drawn = drawPictures(config.image_size);
+base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config, const std::stop_token& stop) {
+  auto drawn = drawPictures(config.image_size, stop);
   if (!drawn) return drawn.error();
   auto& pictures = *drawn;
   joinGroupsWithEqualPictures(pictures);
@@ -132,8 +134,9 @@ base::Result<ImageDataset> buildEmojiDataset(const base::DataConfig& config) {
       return base::Error{fmt::format("emoji class '{}' has {} different pictures, too few to hold some out",
                                      emoji_class.name, members.size())};
     }
-    fillClass(train, pictures, parts[0], label, config.train_per_class, 1, config);
-    fillClass(test, pictures, parts[1], label, config.test_per_class, 2, config);
+    fillClass(train, pictures, parts[0], label, config.train_per_class, 1, config, stop);
+    fillClass(test, pictures, parts[1], label, config.test_per_class, 2, config, stop);
+    if (stop.stop_requested()) return loadingStopped();
   }
   dataset.train_images = train.images;
   dataset.train_labels = train.labels;

@@ -37,21 +37,25 @@ std::vector<fs::path> sortedChildren(const fs::path& folder, const Keep& keep) {
   return children;
 }
 
+/// Filled row by row: images put together at the end would be in memory twice.
 struct Part {
-  std::vector<torch::Tensor> images;
+  torch::Tensor images;
   std::vector<std::int64_t> labels, pictures;
+
+  Part(std::int64_t count, std::int64_t size) : images(torch::empty({count, 3, size, size}, torch::kUInt8)) {}
 };
 
 base::Result<void> readClass(const FolderClass& folder_class, const base::DataConfig& config, ImageDataset& dataset,
-                             Part& train, Part& test) {
+                             Part& train, Part& test, const std::stop_token& stop) {
   const std::int64_t label = dataset.numClasses();
   dataset.class_names.push_back(folder_class.name);
   dataset.may_flip.push_back(true);
   for (std::size_t i = 0; i < folder_class.files.size(); ++i) {
-    auto image = readCropped(folder_class.files[i], config.image_size);
+    if (stop.stop_requested()) return loadingStopped();
+    const auto image = readCropped(folder_class.files[i], config.image_size);
     if (!image) return image.error();
     Part& part = folder_class.is_held_out[i] ? test : train;
-    part.images.push_back(std::move(*image));
+    part.images[static_cast<std::int64_t>(part.labels.size())].copy_(*image);
     part.labels.push_back(label);
     part.pictures.push_back(static_cast<std::int64_t>(dataset.picture_ids.size()));
     dataset.picture_ids.push_back(folder_class.name + "/" + folder_class.files[i].filename().string());
@@ -61,7 +65,7 @@ base::Result<void> readClass(const FolderClass& folder_class, const base::DataCo
 
 }  // namespace
 
-base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig& config) {
+base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig& config, const std::stop_token& stop) {
   const fs::path root = config.path;
   if (config.path.empty()) return Error{"data.path is empty; kind: folder needs an image folder", ErrorKind::kUsage};
   if (!fs::is_directory(root)) {
@@ -76,6 +80,7 @@ base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig&
                    ErrorKind::kUsage};
     }
     for (const auto& folder : classes) {
+      if (stop.stop_requested()) return loadingStopped();
       FolderClass found;
       found.name = folder.filename().string();
       found.files = sortedChildren(
@@ -102,21 +107,27 @@ base::Result<torch::Tensor> readCropped(const fs::path& file, std::int64_t image
   return toTensor(centerCrop(*image, static_cast<int>(image_size)));
 }
 
-base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config) {
-  const auto classes = listFolderDataset(config);
+base::Result<ImageDataset> readFolderDataset(const base::DataConfig& config, const std::stop_token& stop) {
+  const auto classes = listFolderDataset(config, stop);
   if (!classes) return classes.error();
+  std::int64_t total = 0, held_out = 0;
+  for (const auto& each : *classes) {
+    total += static_cast<std::int64_t>(each.files.size());
+    held_out += std::count(each.is_held_out.begin(), each.is_held_out.end(), true);
+  }
   ImageDataset dataset;
-  Part train, test;
+  Part train(total - held_out, config.image_size), test(held_out, config.image_size);
   for (const auto& each : *classes)
-    if (const auto read = readClass(each, config, dataset, train, test); !read) return read.error();
+    if (const auto read = readClass(each, config, dataset, train, test, stop); !read) return read.error();
   dataset.class_names = readableClassNames(std::move(dataset.class_names));
-  dataset.train_images = torch::stack(train.images);
+  dataset.train_images = train.images;
   dataset.train_labels = torch::tensor(train.labels, torch::kInt64);
   dataset.train_pictures = torch::tensor(train.pictures, torch::kInt64);
-  dataset.test_images = torch::stack(test.images);
+  dataset.test_images = test.images;
   dataset.test_labels = torch::tensor(test.labels, torch::kInt64);
   dataset.test_pictures = torch::tensor(test.pictures, torch::kInt64);
-  dataset.checksum = datasetChecksum(dataset);
+  dataset.checksum = datasetChecksum(dataset, stop);
+  if (dataset.checksum.empty()) return loadingStopped();
   return dataset;
 }
 

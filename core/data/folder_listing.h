@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct FolderClass {
 };
 
 /// What readFolderDataset reads, in its order, by names alone: a folder of millions of images costs their names.
-base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig& config);
+base::Result<std::vector<FolderClass>> listFolderDataset(const base::DataConfig& config,
+                                                         const std::stop_token& stop = {});
 
 /// One of its images as training has it, uint8 [3, image_size, image_size].
 base::Result<torch::Tensor> readCropped(const std::filesystem::path& file, std::int64_t image_size);

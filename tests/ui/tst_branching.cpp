@@ -1,163 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A new run that leaves the one on show, and a replay of one of its steps: from the menu, the time line, a checkpoint
-// and an alarm to what the training library is asked, and what is shown of its answer.
-#include <QApplication>
+// A new run that leaves the one on show: from the menu, the time line, a checkpoint and an alarm to what the training
+// library is asked.
 #include <QDir>
-#include <QDockWidget>
-#include <QFile>
-#include <QLabel>
-#include <QLineEdit>
-#include <QListWidget>
-#include <QMenuBar>
 #include <QPushButton>
-#include <QSettings>
 #include <QSignalSpy>
-#include <QTemporaryDir>
 #include <QToolButton>
-#include <QTreeWidget>
-#include <cmath>
 
-#include "core/base/config/config_io.h"
-#include "tests/base/checkpoint_maker.h"
 #include "tests/support/studio_test.h"
-#include "tests/ui/made_up_figures.h"
-#include "tests/ui/made_up_run.h"
-#include "tests/ui/obedient_host.h"
-#include "ui/config/branch_dialog.h"
-#include "ui/config/branch_plan.h"
+#include "tests/ui/run_to_leave.h"
 #include "ui/config/field_editor.h"
 #include "ui/config/setting_search.h"
-#include "ui/main_window.h"
-#include "ui/panels/alarms_panel.h"
 #include "ui/panels/checkpoints_panel.h"
 #include "ui/panels/queue_panel.h"
-#include "ui/panels/replay_strip.h"
-#include "ui/panels/runs_panel.h"
-#include "ui/panels/step_timeline.h"
-#include "ui/theme/theme.h"
-#include "ui/window/step_actions.h"
 
 using namespace meanflow;
 using namespace meanflow::ui;
 
-namespace {
-
-template <class Button>
-Button* buttonCalled(const QWidget& within, const char* name) {
-  for (auto* button : within.findChildren<Button*>())
-    if (button->accessibleName() == QString::fromUtf8(name)) return button;
-  return nullptr;
-}
-
-}  // namespace
-
-class TestBranching : public QObject {
+class TestBranching : public testing::RunToLeave {
   Q_OBJECT
  private Q_SLOTS:
   void initTestCase() { theme_ = std::make_unique<Theme>(*qApp); }
-  void init() {
-    dir_ = std::make_unique<QTemporaryDir>();
-    qputenv("XDG_STATE_HOME", dir_->filePath(QStringLiteral("state")).toUtf8());
-    settings_ = std::make_unique<QSettings>(dir_->filePath(QStringLiteral("settings.ini")), QSettings::IniFormat);
-    run_ = dir_->filePath(QStringLiteral("runs/emoji"));
-    auto records = testing::madeUpRun({.has_samples = false, .state = base::RunState::kFailed});
-    for (auto& record : testing::madeUpAlarms("mean_flow")) records.push_back(std::move(record));
-    for (std::size_t i = 0; i < records.size(); ++i) records[i].sequence = static_cast<std::int64_t>(i);
-    testing::writeRunFolder(run_, records);
-    QFile config(run_ + QStringLiteral("/config.yaml"));
-    QVERIFY(config.open(QIODevice::WriteOnly));
-    config.write(
-        "stages: [encoder, decoder, teacher, cmt, mean_flow]\nteacher:\n  training:\n    lr: 0.002\n"
-        "mean_flow:\n  training:\n    skip_steps: [7]\n    clip_grad: 2.5\n");
-    config.close();
-    for (const int step : {200, 400, 1600})
-      testing::writeMadeUpCheckpoint(run_.toStdString(), {.stage = "teacher", .step = step});
-    testing::writeMadeUpCheckpoint(run_.toStdString(), {.stage = "mean_flow", .step = 100});
-  }
+  void init() { makeRun(); }
   void cleanup() { window_.reset(); }
-
-  // What a branch is made of
-
-  void itStartsFromTheNewestCheckpointAtOrBeforeTheStep() {
-    const std::string parent = run_.toStdString();
-    const auto at = [&](const std::string& stage, std::int64_t step) {
-      return readBranchStart({parent, stage, step}).value().checkpoint;
-    };
-    QCOMPARE(at("teacher", 399).value(), std::int64_t{200});
-    QCOMPARE(at("teacher", 400).value(), std::int64_t{400});
-    QVERIFY(!at("teacher", 199));
-    QVERIFY(!at("cmt", 900));
-    QCOMPARE(readBranchStart({parent, "teacher", 1})->config.teacher.training.lr, 0.002);
-    QVERIFY(!readBranchStart({parent, "report", 1}).ok());
-    QVERIFY(!readBranchStart({dir_->filePath(QStringLiteral("nowhere")).toStdString(), "teacher", 1}).ok());
-  }
-
-  void theWayToTheStepIsSaidInWords() {
-    const auto way = [](std::int64_t step, std::optional<std::int64_t> checkpoint) {
-      return branchWay({"/r", "teacher", step}, checkpoint);
-    };
-    QCOMPARE(way(400, 400), QStringLiteral("It starts from the checkpoint of step 400; nothing is trained again."));
-    QCOMPARE(way(401, 400),
-             QStringLiteral("It starts from the checkpoint of step 400; 1 step is trained again as the run did."));
-    QVERIFY(way(450, 400).contains(QStringLiteral("50 steps are trained again")));
-    QVERIFY(way(50, {}).contains(QStringLiteral("no checkpoint at or before this step")));
-    QCOMPARE(way(0, {}), QStringLiteral("It starts at the beginning of the stage."));
-  }
-
-  void onlySettingsThatConcernTheStageAreProposed() {
-    const auto fields = base::schema();
-    for (const char* stage : {"encoder", "decoder", "teacher", "cmt", "mean_flow", "control"}) {
-      const auto keys = branchSettings(stage);
-      for (const auto& key : keys)
-        QVERIFY2(std::any_of(fields.begin(), fields.end(), [&](const auto& f) { return f.key == key.toStdString(); }),
-                 qPrintable(key));
-      QCOMPARE(keys.contains(QStringLiteral("mean_flow.delta_t")), stage == std::string("mean_flow"));
-      QVERIFY(keys.contains(QStringLiteral("diagnostics.on_divergence")));
-    }
-    QCOMPARE(branchSettings("teacher").front(), QStringLiteral("teacher.training.lr"));
-    QCOMPARE(branchSettings("control").front(), QStringLiteral("cmt.control_lr"));
-    QVERIFY(!branchSettings("cmt").contains(QStringLiteral("data.skip_samples")));
-  }
-
-  void theDifferencesMakeTheBranchOutOfItsParent() {
-    const base::RunConfig parent;
-    auto branch = parent;
-    branch.mean_flow.training.skip_steps = {7, 120};
-    branch.mean_flow.training.lr = 3e-5;
-    branch.mean_flow.velocity = "mix";
-    branch.teacher.weights = "a file: with, odd signs.safetensors";
-    branch.stages = {"teacher", "cmt"};
-    auto made = parent;
-    const auto overrides = branchOverrides(parent, branch);
-    QCOMPARE(overrides.size(), std::size_t{5});
-    for (const auto& assignment : overrides) QVERIFY2(base::applyOverride(made, assignment).ok(), assignment.c_str());
-    QVERIFY(base::difference(made, branch).empty());
-  }
-
-  void settingsAreFoundByLettersAndByHelp() {
-    SettingSearch search(*theme_, QStringLiteral("Add"));
-    search.show();
-    QSignalSpy picked(&search, &SettingSearch::picked);
-    QVERIFY(!search.list().isVisible());
-    QTest::keyClicks(&search.line(), QStringLiteral("tea warm"));
-    QCOMPARE(search.list().item(0)->text(), QStringLiteral("teacher.training.warmup_steps"));
-    QTest::keyClick(&search.line(), Qt::Key_Down);
-    QTest::keyClick(&search.line(), Qt::Key_Up);
-    QTest::keyClick(&search.line(), Qt::Key_Return);
-    QCOMPARE(picked.size(), 1);
-    QCOMPARE(picked[0][0].toString(), QStringLiteral("teacher.training.warmup_steps"));
-    QVERIFY(search.line().text().isEmpty() && !search.list().isVisible());
-    search.line().setText(QStringLiteral("Arithmetic of training"));
-    QCOMPARE(search.list().item(0)->text(), QStringLiteral("precision"));
-    search.line().setText(QStringLiteral("qqqqzz"));
-    QTest::keyClick(&search.line(), Qt::Key_Return);
-    QCOMPARE(picked.size(), 1);
-    QTest::keyClick(&search.line(), Qt::Key_Escape);
-    QVERIFY(search.line().text().isEmpty());
-  }
-
-  // From the window to the training library
 
   void theStepUnderTheCursorIsBranchedFromTheMenu() {
     open();
@@ -260,17 +125,6 @@ class TestBranching : public QObject {
     buttonCalled<QPushButton>(*ask, "Start the branch")->click();
     QCOMPARE(host_->last_request.overrides, std::vector<std::string>{"mean_flow.training.skip_steps=[7, 120]"});
     QCOMPARE(host_->last_request.branch->step, std::int64_t{119});
-  }
-
-  void theBadStepIsTheOneItHappenedIn() {
-    AlarmRow row;
-    row.alarm = base::AlarmRaised{.stage = "cmt", .step = 180};
-    QCOMPARE(badStep(row), std::int64_t{180});
-    row.alarm->origin.step = 179;
-    QCOMPARE(badStep(row), std::int64_t{179});
-    row.diagnosis = base::DiagnosisReady{.stage = "cmt", .step = 180};
-    row.diagnosis->origin.step = 178;
-    QCOMPARE(badStep(row), std::int64_t{178});
   }
 
   void theTimeLineHasAMenuForTheStepPointedAt() {
@@ -481,177 +335,6 @@ class TestBranching : public QObject {
     const auto* button = buttonCalled<QToolButton>(*window_->findChild<CheckpointsPanel*>(), "Branch from here…");
     QVERIFY(button->toolTip().contains(QStringLiteral("can only be looked at")));
   }
-
-  // Replays
-
-  void theStepUnderTheCursorIsReplayedAndItsFindingShown() {
-    open();
-    window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
-    auto& strip = *window_->findChild<ReplayStrip*>();
-    QVERIFY(strip.isHidden());
-    QVERIFY2(action("replay")->isEnabled(), qPrintable(action("replay")->toolTip()));
-    action("replay")->trigger();
-    QCOMPARE(QString::fromStdString(host_->replayed.parent), run_);
-    QCOMPARE(host_->replayed.stage, std::string("mean_flow"));
-    QCOMPARE(host_->replayed.step, std::int64_t{120});
-    QTRY_VERIFY(strip.isVisible());
-    QVERIFY(says(strip, "Replay of emoji, step 120 of MeanFlow"));
-    QVERIFY(strip.text().contains(QStringLiteral("Trained again beside the run")));
-    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_going")));
-    // One at a time, and nothing is started beside it.
-    QVERIFY(!action("replay")->isEnabled());
-    window_->setDemoOptions({.out_folder = dir_->filePath(QStringLiteral("demo"))});
-    window_->startDemo();
-    QVERIFY2(window_->bannerMessage().contains(QStringLiteral("being replayed")), qPrintable(window_->bannerMessage()));
-
-    base::ReplayOutcome outcome;
-    outcome.found = {.stage = "mean_flow", .step = 120, .kind = "non_finite"};
-    outcome.found.origin = {
-        .step = 120, .tensor = "blocks.2.attn.qkv.weight", .block = "blocks.2", .operation = "aten::mm", .sample = 41};
-    outcome.found.text = "The first value that is not finite is made by aten::mm in blocks.2.";
-    outcome.found.report = (run_ + QStringLiteral("/mean_flow/diagnostics/step_00000120_replay")).toStdString();
-    QVERIFY(QDir().mkpath(QString::fromStdString(outcome.found.report)));
-    host_->tell_replay(outcome);
-    QTRY_COMPARE(strip.text(), QString::fromStdString(outcome.found.text));
-    QCOMPARE(strip.facts(),
-             QStringList({QStringLiteral("First in step: 120"), QStringLiteral("Tensor: blocks.2.attn.qkv.weight"),
-                          QStringLiteral("Block: blocks.2"), QStringLiteral("Operation: aten::mm"),
-                          QStringLiteral("Sample: 41"),
-                          QStringLiteral("How exact: the recorded losses came back to the bit")}));
-    strip.disconnect(SIGNAL(openRequested(QString)));  // no file manager in a test
-    QSignalSpy asked(&strip, &ReplayStrip::openRequested);
-    auto* report = buttonCalled<QPushButton>(strip, "Open the report of the replay");
-    QVERIFY(report->isVisible() && report->isEnabled());
-    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_found")));
-    report->click();
-    QCOMPARE(asked.size(), 1);
-    QCOMPARE(asked[0][0].toString(), QString::fromStdString(outcome.found.report));
-    QVERIFY(action("replay")->isEnabled());
-    buttonCalled<QToolButton>(strip, "Close the finding of the replay")->click();
-    QVERIFY(strip.isHidden());
-  }
-
-  void howExactAReplayWasIsSaid() {
-    testing::ObedientHost host;
-    ReplayJob job;
-    ReplayStrip strip(*theme_);
-    strip.setJob(&job);
-    job.setHost(&host);
-    for (const auto& [error, words] : {std::pair{2e-7, "within a relative 2e-07"}, {std::nan(""), "not compared"}}) {
-      job.start({"/nowhere", "cmt", 5});
-      host.tell_replay({.found = {.stage = "cmt", .step = 5, .kind = "none", .replay_error = error}, .error = {}});
-      QTRY_VERIFY(job.outcome());
-      QVERIFY2(strip.facts().back().contains(QLatin1String(words)), qPrintable(strip.facts().back()));
-    }
-    QVERIFY(!buttonCalled<QPushButton>(strip, "Open the report of the replay")->isVisibleTo(&strip));
-  }
-
-  void aReplayIsCancelledFromItsStrip() {
-    open();
-    window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
-    action("replay")->trigger();
-    auto& strip = *window_->findChild<ReplayStrip*>();
-    auto* cancel = buttonCalled<QPushButton>(strip, "Cancel the replay");
-    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
-    cancel->click();
-    QCOMPARE(host_->num_replays_cancelled, 1);
-    QVERIFY2(strip.text().startsWith(QStringLiteral("Being cancelled")), qPrintable(strip.text()));
-    QVERIFY(cancel->isVisible() && !cancel->isEnabled());
-    QVERIFY(!action("replay")->isEnabled());  // it goes on until the host has said so
-    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelling")));
-    host_->tell_replay({.found = {}, .error = "the replay was stopped", .is_cancelled = true});
-    QTRY_VERIFY2(strip.text().startsWith(QStringLiteral("Cancelled before the step")), qPrintable(strip.text()));
-    QCOMPARE(strip.property("level").toString(), QStringLiteral("info"));
-    QVERIFY(cancel->isHidden() && strip.facts().isEmpty());
-    QVERIFY(buttonCalled<QToolButton>(strip, "Close the finding of the replay")->isVisible());
-    QVERIFY(action("replay")->isEnabled());
-    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_cancelled")));
-    // The next one can be cancelled, too.
-    action("replay")->trigger();
-    QTRY_VERIFY(cancel->isVisible() && cancel->isEnabled());
-  }
-
-  void refusalsAndErrorsOfAReplayAreShown() {
-    open();
-    auto* panel = window_->findChild<AlarmsPanel*>();
-    auto& strip = *window_->findChild<ReplayStrip*>();
-    chooseAlarm(*panel, 1);
-    auto* button = buttonCalled<QPushButton>(*panel, "Replay this step");
-    QVERIFY2(button->isEnabled(), qPrintable(button->toolTip()));
-    host_->replay_refusal = "a step is being replayed already; wait for its report";
-    button->click();
-    QCOMPARE(strip.text(),
-             QStringLiteral("The step was not replayed: a step is being replayed already; wait for its report"));
-    host_->replay_refusal.clear();
-    QVERIFY(button->isEnabled());
-    button->click();
-    QCOMPARE(host_->replayed.step, std::int64_t{120});
-    QVERIFY(!button->isEnabled());
-    QVERIFY(button->toolTip().contains(QStringLiteral("being replayed already")));
-    base::ReplayOutcome outcome;
-    outcome.error = "mean_flow ended before step 120";
-    host_->tell_replay(outcome);
-    QTRY_COMPARE(strip.text(), QStringLiteral("The step was not replayed: mean_flow ended before step 120"));
-    QVERIFY(strip.facts().isEmpty());
-    QVERIFY(testing::picturesInBothLooks(*theme_, *strip.parentWidget(), out(), QStringLiteral("replay_error")));
-    QVERIFY(button->isEnabled());
-  }
-
- private:
-  void open() {
-    window_ = std::make_unique<MainWindow>(*theme_, *settings_,
-                                           [this](QString*) { return host_ = new testing::ObedientHost; });
-    window_->resize(1280, 720);
-    window_->show();
-    QApplication::setActiveWindow(window_.get());  // there is no window manager to do it
-    window_->loadTrainingLibrary();
-    QTRY_VERIFY(window_->isTrainingReady());
-    window_->openFolder(run_);
-    QTRY_VERIFY(!window_->source()->isLoading());
-    QTRY_VERIFY(window_->timeline().cursor().step > 0);
-  }
-  QAction* action(const char* name) const {
-    for (auto* each : window_->menuBar()->findChildren<QAction*>())
-      if (each->objectName() == QLatin1String(name)) return each;
-    return window_->findChild<QAction*>(QLatin1String(name));
-  }
-  BranchDialog* askBy(const char* name) const {
-    action(name)->trigger();
-    return window_->stepActions().dialog();
-  }
-  void chooseAlarm(AlarmsPanel& panel, int row) const {
-    window_->setPerspective(MainWindow::Perspective::kDiagnose);
-    auto* dock = window_->findChild<QDockWidget*>(QStringLiteral("alarms"));
-    dock->show();
-    dock->raise();
-    window_->timeline().setCursor(QStringLiteral("mean_flow"), 120);
-    QTRY_COMPARE(panel.numRows(), 3);
-    panel.list().setCurrentItem(panel.list().topLevelItem(row));
-  }
-  QStringList overlaid() const {
-    for (const auto* panel : window_->findChildren<RunsPanel*>())
-      if (!panel->overlaid().isEmpty()) return panel->overlaid();
-    return {};
-  }
-  static QLineEdit* lineCalled(const QWidget& within, const char* name) {
-    for (auto* line : within.findChildren<QLineEdit*>())
-      if (line->accessibleName() == QLatin1String(name)) return line;
-    return nullptr;
-  }
-  /// Whether a label in sight has the words.
-  static bool says(const QWidget& within, const char* words) {
-    for (const auto* label : within.findChildren<QLabel*>())
-      if (label->isVisibleTo(&within) && label->text().contains(QString::fromUtf8(words))) return true;
-    return false;
-  }
-  static QString out() { return QCoreApplication::applicationDirPath() + QStringLiteral("/../screenshots/figures"); }
-
-  std::unique_ptr<Theme> theme_;
-  std::unique_ptr<QTemporaryDir> dir_;
-  std::unique_ptr<QSettings> settings_;
-  std::unique_ptr<MainWindow> window_;
-  testing::ObedientHost* host_ = nullptr;
-  QString run_;
 };
 
 STUDIO_TEST(TestBranching)

@@ -6,8 +6,10 @@
 #include <QApplication>
 #include <QLabel>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QToolButton>
 #include <QToolTip>
 #include <QTreeWidget>
 #include <cmath>
@@ -25,6 +27,7 @@
 #include "ui/panels/custom_plot.h"
 #include "ui/panels/derivative_chart.h"
 #include "ui/panels/finite_difference_panel.h"
+#include "ui/panels/folded_words.h"
 #include "ui/panels/time_figure_charts.h"
 #include "ui/panels/time_figures_panel.h"
 #include "ui/theme/theme.h"
@@ -246,6 +249,53 @@ class TestHealthPanels : public QObject {
     QVERIFY(words(0.0316).contains(QStringLiteral("That is healthy.")));
     auto jvp = testing::madeUpDerivative("mean_flow", 100, 0);
     QVERIFY(derivativeWords(jvp).contains(QStringLiteral("exact derivative (a JVP)")));
+    const auto headline = [](double delta_t) {
+      return derivativeHeadline(testing::madeUpDerivative("mean_flow", 1200, delta_t));
+    };
+    QCOMPARE(headline(1e-3), QStringLiteral("Take a larger step, δt = 0.0316 · off by 90 % · step 1,200"));
+    QCOMPARE(headline(0.1), QStringLiteral("Take a smaller step, δt = 0.0316 · off by 8.9 % · step 1,200"));
+    QCOMPARE(headline(0.0316), QStringLiteral("Stay with δt = 0.0316 · off by 3.6 % · step 1,200"));
+    QCOMPARE(headline(0), QStringLiteral("Nothing to choose: the derivative is exact · step 1,200"));
+    QCOMPARE(headline(0.5), QStringLiteral("Take a smaller step, δt = 0.0316 · step 1,200"));  // not measured there
+    jvp.delta_t = 0.01, jvp.verdict.clear(), jvp.errors.clear();
+    QCOMPARE(derivativeHeadline(jvp), QStringLiteral("Nothing can be said of δt = 0.01 · step 100"));
+  }
+
+  void theChartHasTheRoomUntilTheVerdictIsUnfolded() {
+    RunController controller;
+    RunSource source(QStringLiteral("/nowhere"));
+    FiniteDifferencePanel panel(*theme_, controller);
+    panel.resize(380, 300);  // as in the perspective Diagnose of a small window
+    panel.setSource(&source);
+    panel.show();
+    source.feed(testing::madeUpRun({.has_samples = false}));
+    const auto report = testing::madeUpDerivative("mean_flow", 150, 0.001);
+    source.feed(std::vector<base::EventRecord>{{1'000'000, 1.77e9, report}});
+    panel.showStep(QStringLiteral("mean_flow"), 160, true);
+    QTRY_VERIFY(panel.showsReport());
+    auto& words = panel.foldedWords();
+    auto& button = words.button();
+    QVERIFY(!words.isUnfolded());
+    QTRY_VERIFY2(panel.chart().height() >= 170, qPrintable(QString::number(panel.chart().height())));
+    QCOMPARE(button.text(), words.headline());  // nothing is cut off
+    QVERIFY(button.accessibleName().endsWith(words.headline()));
+    QVERIFY(button.toolTip().contains(QStringLiteral("It suffers from rounding")));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("finite_difference_folded")));
+    const QSize folded = panel.size();
+    QTest::keyClick(&button, Qt::Key_Space);
+    auto* area = words.findChild<QScrollArea*>();
+    QTRY_VERIFY(area->isVisible());
+    QTRY_VERIFY(words.height() <= panel.height() / 2 + 10);
+    QCOMPARE(panel.size(), folded);
+    QVERIFY(panel.chart().geometry().bottom() <= panel.chart().parentWidget()->height());
+    QVERIFY(area->widget()->height() >= area->widget()->heightForWidth(area->widget()->width()));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("finite_difference_unfolded")));
+    panel.resize(900, 700);
+    QTRY_VERIFY(area->height() >= area->widget()->heightForWidth(area->widget()->width()));
+    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("finite_difference_large")));
+    QTest::keyClick(&button, Qt::Key_Space);
+    QVERIFY(!area->isVisible());
+    panel.setSource(nullptr);
   }
 
   void aLiveRunIsGivenTheSuggestedStep() {

@@ -98,8 +98,7 @@ base::Result<base::DiagnosisReady> replayStep(const base::BranchPoint& at, const
                        at.stage + ".training.log_every=1"};
   auto prepared = TrainingRun::prepare(request, {replayed});
   if (!prepared) return prepared.error();
-  const std::stop_callback discard(stop, [&] { (*prepared)->send(base::Discard{}); });
-  const auto ended = (*prepared)->replay();
+  const auto ended = (*prepared)->replay(stop);
   if (!ended) return ended.error();
   if (!replayed->diagnosis) return base::Error{"the replay ended without a finding"};
   auto found = *replayed->diagnosis;

@@ -31,14 +31,6 @@ NamedTensors newestWeights(const base::RunFolder& folder, const std::string& sta
 /// printf's "-nan" says nothing that NaN does not.
 std::string shown(double value) { return std::isnan(value) ? "NaN" : fmt::format("{:.6g}", value); }
 
-/// The run a report is about: of a replay (in a folder .replay-NAME-NUMBER, replay.cpp) the one that is replayed.
-std::string nameOfRun(const RunContext& run) {
-  constexpr std::string_view kReplay = ".replay-";
-  const auto name = run.folder().name();
-  if (!name.starts_with(kReplay)) return name;
-  return name.substr(kReplay.size(), name.rfind('-') - kReplay.size());
-}
-
 std::string exactness(double error) {
   if (std::isnan(error))
     return "The step was evaluated again on the weights it began with; its loss was not finite both times.";
@@ -242,7 +234,7 @@ FaultFinding StageHealth::lookAgain(const base::AlarmRaised& alarm, const Judged
             ? "nothing left its range"
             : "nothing left its range when the step was evaluated again: the numbers before it had grown step by step";
   const auto folder = run_.folder().diagnostics(task_.name()) / (base::stepName(step.step) + "_" + alarm.kind);
-  const auto written = writeDiagnosis(folder, {.run_name = nameOfRun(run_),
+  const auto written = writeDiagnosis(folder, {.run_name = run_.run_name,
                                                .alarm = alarm,
                                                .finding = finding,
                                                .recorder = recorder_,

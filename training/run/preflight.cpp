@@ -158,7 +158,8 @@ class Preflight {
     checkOrder(config_, existing_ ? &*existing_ : nullptr, report_);
     checkStatistics(config_, report_);
     say("data", 0, 1);
-    auto loaded = core::loadDataset(config_.data);
+    auto loaded = core::loadDataset(config_.data, core::datasetCacheFolder(), options_.stop);
+    if (stopped()) return false;
     if (!loaded) {
       refuse("data", loaded.error().message, "data.path");
       return false;

@@ -90,6 +90,7 @@ RehearsedStage rehearseStage(const std::string& stage, const Rehearsal& rehearsa
   CommandQueue commands;
   RunContext context(rehearsal.folder, rehearsal.events, commands);
   context.if_missing = IfMissing::kInitial;
+  context.stop = rehearsal.stop;
   const std::stop_callback stop(rehearsal.stop, [&] { commands.push(base::Discard{}); });
   const bool uses_latents = stage == "teacher" || stage == "mean_flow";
   const MatmulPrecision precision(rehearsal.config.precision);

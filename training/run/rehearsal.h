@@ -49,7 +49,7 @@ struct Rehearsal {
   int num_workers = 1;
   const base::RunFolder& folder;
   base::FanOutSink& events;
-  std::stop_token stop;  ///< Asked for: RunInterrupted after the step that is going on.
+  std::stop_token stop;  ///< Asked for: RunInterrupted after the step or batch of data that is worked on.
 };
 struct RehearsedStage {
   DryRun steps;

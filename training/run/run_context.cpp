@@ -13,7 +13,7 @@ constexpr auto kPauseInterval = std::chrono::milliseconds(200);
 }  // namespace
 
 RunContext::RunContext(const base::RunFolder& folder, base::FanOutSink& events, CommandQueue& commands)
-    : folder_(folder), events_(events), commands_(commands), inbox_(folder.inbox()) {}
+    : run_name(folder.name()), folder_(folder), events_(events), commands_(commands), inbox_(folder.inbox()) {}
 
 void RunContext::publish(base::TrainingEvent event) const { events_.post(std::move(event)); }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "core/base/config/run_config.h"
@@ -68,12 +69,21 @@ class RunContext {
   void setStep(std::int64_t step) { step_ = step; }
   std::int64_t currentStep() const { return step_; }
 
-  std::optional<Fork> fork;  ///< Set before the workers start.
+  std::string run_name;      ///< For reports: the folder's, but of a replay that of the run which is replayed.
+  std::optional<Fork> fork;  ///< Both set before the workers start.
   bool isFork(const std::string& stage, std::int64_t step) const {
     return fork && !fork->is_replay && fork->stage == stage && fork->step == step;
   }
   bool isReplayed(const std::string& stage, std::int64_t step) const {
     return fork && fork->is_replay && fork->stage == stage && fork->step + 1 == step;
+  }
+
+  std::stop_token
+      stop;  ///< Of who waits for the end of a run that nobody sends commands; set before the workers start.
+  /// Called in what takes long between steps, where no command is taken: throws RunInterrupted once `stop` was asked
+  /// for.
+  void leaveIfStopped() const {
+    if (stop.stop_requested()) throw RunInterrupted{false};
   }
 
   /// What stages take for networks that nobody has trained yet.

@@ -166,7 +166,7 @@ base::Result<RunEnd> TrainingRun::run() {
   }
 }
 
-base::Result<void> TrainingRun::replay() {
+base::Result<void> TrainingRun::replay(const std::stop_token& stop) {
   auto branch = readBranch(folder_);
   if (!branch) return branch.error();
   if (!*branch) return base::Error{folder_.root().string() + " left no other run: there is nothing to replay"};
@@ -180,6 +180,9 @@ base::Result<void> TrainingRun::replay() {
   }
   config_ = std::move(config);
   context_->fork = Fork{point.stage, point.step, /*is_replay=*/true};
+  context_->run_name = fs::path(point.parent).filename().string();
+  context_->stop = stop;
+  const std::stop_callback discard(stop, [this] { send(base::Discard{}); });
   try {
     context_->setState(base::RunState::kStarting);
     trainAndReport();
@@ -230,7 +233,8 @@ void TrainingRun::trainAndReport() {
   if (config_.precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
 
   context_->publish(base::Progress{"preparing data", 0, 1});
-  auto loaded = core::loadDataset(config_.data);
+  auto loaded = core::loadDataset(config_.data, core::datasetCacheFolder(), context_->stop);
+  context_->leaveIfStopped();
   if (!loaded) throw std::runtime_error(loaded.error().message);
   if (config_.data.num_classes > 0 && config_.data.num_classes != loaded->numClasses())
     throw std::runtime_error("data.num_classes is " + std::to_string(config_.data.num_classes) + " but the data has " +
@@ -239,7 +243,7 @@ void TrainingRun::trainAndReport() {
   context_->publish(base::Progress{"preparing data", 1, 1});
 
   base::RunStarted started;
-  started.run_name = folder_.name();
+  started.run_name = context_->run_name;
   started.seed = static_cast<std::uint64_t>(config_.seed);
   started.device = device.str();
   started.num_workers = num_workers;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,9 @@ class TrainingRun {
   base::Result<RunEnd> run();
 
   /// Of a run made by createBranch: trains as its parent did up to the branch point, with this run's diagnostics and
-  /// log_every, and looks into the step behind it (DiagnosisReady). Nothing is trained after that.
-  base::Result<void> replay();
+  /// log_every, and looks into the step behind it (DiagnosisReady). Nothing is trained after that. `stop` is taken
+  /// between steps, and while data are read and encoded.
+  base::Result<void> replay(const std::stop_token& stop = {});
 
   /// From any thread; taken between steps.
   void send(const base::Command& command) { commands_.push(command); }

@@ -102,6 +102,7 @@ class CmtTask final : public StageTask {
     const auto [begin, end] = workspace_.worker().share(config_.bank_size);
     std::vector<torch::Tensor> states, labels;
     for (std::int64_t at = begin; at < end; at += kTrajectoryBatch) {
+      workspace_.run().leaveIfStopped();
       auto part = makeTrajectories(number, at, std::min(end, at + kTrajectoryBatch));
       states.push_back(part.states.transpose(0, 1));  // trajectories first, to gather rows
       labels.push_back(part.y);

@@ -27,6 +27,7 @@ class DecoderTask final : public StageTask {
   void begin(std::int64_t) override {
     const torch::NoGradGuard no_grad;
     features_ = encodeShared(workspace_.data().train_images, workspace_.worker(), [this](const torch::Tensor& images) {
+      workspace_.run().leaveIfStopped();
       return codec_.features(core::toUnitRange(images.to(workspace_.device())));
     });
   }

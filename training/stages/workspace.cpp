@@ -48,6 +48,7 @@ torch::Tensor Workspace::trainLatents() {
   if (!latents_.defined()) {
     const torch::NoGradGuard no_grad;
     latents_ = encodeShared(data_->train_images, worker_, [this](const torch::Tensor& images) {
+      run_.leaveIfStopped();
       return codec().encode(core::toUnitRange(images.to(device())));
     });
   }

@@ -36,6 +36,25 @@ double derivativeErrorAt(const base::DerivativeHealthReady& report, double delta
 
 QString deltaText(double delta_t) { return QStringLiteral("δt = %1").arg(delta_t, 0, 'g', 3); }
 
+QString derivativeHeadline(const base::DerivativeHealthReady& report) {
+  const QString step = derivativeText("step %1").arg(formatCount(report.step));
+  if (!(report.delta_t > 0)) return derivativeText("Nothing to choose: the derivative is exact · %1").arg(step);
+  const bool is_measured = report.suggested_delta_t > 0;
+  QString advice;
+  if (report.verdict == "healthy")
+    advice = derivativeText("Stay with %1").arg(deltaText(report.delta_t));
+  else if (report.verdict == "rounding" || report.verdict == "truncation")
+    advice =
+        (report.verdict == "rounding" ? derivativeText("Take a larger step") : derivativeText("Take a smaller step")) +
+        (is_measured ? QStringLiteral(", %1").arg(deltaText(report.suggested_delta_t)) : QString());
+  else
+    advice = derivativeText("Nothing can be said of %1").arg(deltaText(report.delta_t));
+  QStringList texts = {advice};
+  if (const double error = derivativeErrorAt(report, report.delta_t); std::isfinite(error))
+    texts << derivativeText("off by %1").arg(percentText(error));
+  return (texts << step).join(QStringLiteral(" · "));
+}
+
 QString derivativeWords(const base::DerivativeHealthReady& report) {
   const QString where =
       derivativeText("%1, step %2, %3:")

@@ -17,6 +17,9 @@ double derivativeErrorAt(const base::DerivativeHealthReady& report, double delta
 /// What the comparison says, in words: how good delta_t in use is, what it suffers from and what would be better.
 QString derivativeWords(const base::DerivativeHealthReady& report);
 
+/// The same in a line: what to do, how far du/dt is off, and the step.
+QString derivativeHeadline(const base::DerivativeHealthReady& report);
+
 /// "δt = 0.005", as it is written everywhere.
 QString deltaText(double delta_t);
 

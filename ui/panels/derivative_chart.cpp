@@ -34,7 +34,7 @@ DerivativeChart::DerivativeChart(const Theme& theme, QWidget* parent)
   plot_->setAccessibleName(tr("Error of the finite difference over its step"));
   plot_->setFocusPolicy(Qt::NoFocus);
   plot_->setAutoAddPlottableToLegend(false);
-  plot_->setMinimumSize(220, 150);
+  plot_->setMinimumSize(220, 110);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(plot_);

@@ -10,6 +10,7 @@
 #include "ui/models/derivative_words.h"
 #include "ui/models/run_controller.h"
 #include "ui/panels/derivative_chart.h"
+#include "ui/panels/folded_words.h"
 #include "ui/panels/panel_layout.h"
 #include "ui/theme/format.h"
 #include "ui/theme/theme.h"
@@ -20,16 +21,13 @@ FiniteDifferencePanel::FiniteDifferencePanel(const Theme& theme, RunController& 
     : StepPanel(StoreKind::kDerivative, theme, QStringLiteral("curve"), parent),
       theme_(theme),
       controller_(controller),
-      words_(new QLabel),
+      words_(new FoldedWords(tr("What the derivative asks for"))),
       legend_(new QLabel),
       chart_(new DerivativeChart(theme)),
       use_(new QPushButton),
       why_not_(new QLabel) {
   setAccessibleName(tr("Finite difference"));
-  for (auto* label : {words_, legend_, why_not_}) label->setWordWrap(true);
-  words_->setTextFormat(Qt::PlainText);
-  words_->setTextInteractionFlags(Qt::TextSelectableByMouse);
-  words_->setContentsMargins(10, 6, 10, 2);
+  for (auto* label : {legend_, why_not_}) label->setWordWrap(true);
   legend_->setTextFormat(Qt::RichText);
   legend_->setContentsMargins(10, 0, 10, 0);
   use_->setAccessibleName(tr("Use the suggested step"));
@@ -55,7 +53,7 @@ FiniteDifferencePanel::FiniteDifferencePanel(const Theme& theme, RunController& 
   refresh();
 }
 
-QString FiniteDifferencePanel::words() const { return words_->text(); }
+QString FiniteDifferencePanel::words() const { return words_->words(); }
 
 const base::DerivativeHealthReady* FiniteDifferencePanel::shown() const {
   if (!source()) return nullptr;
@@ -98,7 +96,7 @@ void FiniteDifferencePanel::refresh() {
   const auto* report = shown();
   if (report) {
     showContent();
-    words_->setText(derivativeWords(*report));
+    words_->setWords(derivativeHeadline(*report), derivativeWords(*report));
     chart_->present(*report);
     refreshUse();
   } else if (!source()) {
@@ -126,10 +124,13 @@ void FiniteDifferencePanel::refreshUse() {
 
 void FiniteDifferencePanel::applyTheme() {
   const auto& colors = theme_.colors();
-  legend_->setText(QStringList{legendItem(colors.series[0], QStringLiteral("━"), tr("in the precision in use")),
-                               legendItem(colors.muted, QStringLiteral("╌╌"), tr("in float64: truncation alone")),
+  legend_->setText(QStringList{legendItem(colors.series[0], QStringLiteral("━"), tr("precision in use")),
+                               legendItem(colors.muted, QStringLiteral("╌╌"), tr("float64: truncation")),
                                legendItem(colors.warning, QStringLiteral("▒"), tr("rounding rules"))}
                        .join(QStringLiteral(" &nbsp; ")));
+  legend_->setToolTip(
+      tr("The relative error of du/dt in the precision in use, and in float64, where rounding does not matter and "
+         "truncation is left alone. Left of the smallest error rounding rules."));
 }
 
 }  // namespace meanflow::ui

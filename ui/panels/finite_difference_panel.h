@@ -8,10 +8,12 @@ class QPushButton;
 namespace meanflow::ui {
 
 class DerivativeChart;
+class FoldedWords;
 class RunController;
 
 /// How good the finite difference of du/dt is at the step delta_t in use, against the exact derivative: its error over
-/// the step, a verdict in words, and a button that gives a live run the better step.
+/// the step, in one line what to do about it, which unfolds to the numbers, and a button that gives a live run the
+/// better step.
 class FiniteDifferencePanel final : public StepPanel {
   Q_OBJECT
  public:
@@ -20,6 +22,7 @@ class FiniteDifferencePanel final : public StepPanel {
   DerivativeChart& chart() { return *chart_; }
   QPushButton& useButton() { return *use_; }
   QString words() const;
+  FoldedWords& foldedWords() { return *words_; }
   QString obstacle() const;  ///< Why the suggestion cannot be taken; empty when it can.
   bool showsReport() const { return showsContent(); }
 
@@ -36,7 +39,7 @@ class FiniteDifferencePanel final : public StepPanel {
 
   const Theme& theme_;
   RunController& controller_;
-  QLabel* words_;
+  FoldedWords* words_;
   QLabel* legend_;
   DerivativeChart* chart_;
   QPushButton* use_;

@@ -13,6 +13,7 @@ namespace meanflow::ui {
 
 FoldedWords::FoldedWords(const QString& name, QWidget* parent)
     : QWidget(parent), name_(name), button_(new QToolButton), words_(new QLabel), scroll_(new QScrollArea) {
+  button_->setAccessibleName(name);
   button_->setCheckable(true);
   button_->setAutoRaise(true);
   button_->setArrowType(Qt::RightArrow);
@@ -45,7 +46,7 @@ FoldedWords::FoldedWords(const QString& name, QWidget* parent)
 void FoldedWords::setWords(const QString& headline, const QString& words) {
   headline_ = headline;
   words_->setText(words);
-  button_->setAccessibleName(QStringLiteral("%1: %2").arg(name_, headline));
+  button_->setAccessibleName(headline.isEmpty() ? name_ : QStringLiteral("%1: %2").arg(name_, headline));
   button_->setAccessibleDescription(words);
   // Rich text is what makes a tool tip wrap.
   button_->setToolTip(QStringLiteral("<qt>%1</qt>").arg(words.toHtmlEscaped()));

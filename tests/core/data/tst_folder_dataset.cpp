@@ -75,6 +75,19 @@ class TestFolderDataset : public QObject {
     QVERIFY(core::loadDataset(config_).error().kind == base::ErrorKind::kUsage);
   }
 
+  void aStopEndsTheLoadingBeforeTheNextImage() {
+    addImages("ant", 4, 40);
+    const auto whole = core::loadDataset(config_).value();
+    std::ofstream(root_ / "ant" / "0.png") << "no image";  // the first that is read
+    std::stop_source stop;
+    stop.request_stop();
+    const auto stopped = core::loadDataset(config_, root_ / "cache", stop.get_token());
+    QVERIFY(!stopped.ok());
+    QCOMPARE(stopped.error().message, core::loadingStopped().message);
+    QCOMPARE(core::datasetChecksum(whole, stop.get_token()), std::string());
+    QCOMPARE(core::datasetChecksum(whole), whole.checksum);
+  }
+
  private:
   void addImages(const std::string& name, int count, std::uint8_t value) {
     std::filesystem::create_directories(root_ / name);

@@ -8,9 +8,8 @@
 #include <utility>
 
 #include "core/nn/block_scope.h"
-#include "tests/support/kept_events.h"
+#include "tests/training/trained_stage.h"
 #include "training/diagnostics/stage_health.h"
-#include "training/loop/step_loop.h"
 
 namespace meanflow::testing {
 
@@ -125,12 +124,7 @@ class PlannedTask final : public training::StageTask {
   bool is_planted_ = false;
 };
 
-struct Result {
-  std::shared_ptr<KeptEvents> seen = std::make_shared<KeptEvents>();
-  std::string failure;
-  bool is_diverged = false, is_stopped = false;
-  std::vector<torch::Tensor> weights;
-
+struct Result : StageEnd {
   std::vector<base::AlarmRaised> alarms(const std::string& kind) const {
     auto found = seen->all<base::AlarmRaised>();
     std::erase_if(found, [&](const auto& alarm) { return alarm.kind != kind; });
@@ -139,54 +133,18 @@ struct Result {
 };
 
 inline Result train(const fs::path& root, const Plan& plan) {
-  base::RunConfig config;
-  config.teacher.training = plan.training;
-  config.diagnostics = plan.diagnostics;
-  auto folder =
-      base::RunFolder::isRunFolder(root) ? base::RunFolder::open(root) : base::RunFolder::create(root, config);
-  folder->lock().value();
-  training::CommandQueue commands;
-  Result result;
-  if (plan.answer) result.seen->answer = [&](const base::TrainingEvent& event) { plan.answer(event, commands); };
-  base::FanOutSink events;
-  events.add("test", result.seen);
-  training::RunContext context(*folder, events, commands);
-  context.setState(base::RunState::kStarting);
-  context.setState(base::RunState::kRunning);
-  try {
-    training::runWorkers(plan.num_workers, torch::kCPU, [&](training::Worker& worker) {
-      base::RunConfig own = config;
-      PlannedTask task(plan, own.teacher.training);
-      const auto keep = [&] {
-        if (!worker.isLeader()) return;
-        for (const auto& parameter : task.module()->parameters()) result.weights.push_back(parameter.detach().clone());
-      };
-      try {
-        training::runStage(task, own, worker, context);
-      } catch (...) {
-        keep();
-        throw;
-      }
-      keep();
-    });
-  } catch (const training::Diverged& diverged) {
-    result.is_diverged = true;
-    result.failure = diverged.what();
-  } catch (const training::RunInterrupted&) {
-    result.is_stopped = true;
-  } catch (const std::exception& error) {
-    result.failure = error.what();
-  }
-  result.seen->answer = {};
-  return result;
+  StageWork work;
+  work.config.teacher.training = plan.training;
+  work.config.diagnostics = plan.diagnostics;
+  work.num_workers = plan.num_workers;
+  work.answer = plan.answer;
+  work.make_task = [&](const base::RunConfig& config, const training::Worker&) {
+    return std::make_unique<PlannedTask>(plan, config.teacher.training);
+  };
+  return {trainStage(root, work)};
 }
 
-inline auto after(std::int64_t step, base::Command command) {
-  return [step, command](const base::TrainingEvent& event, training::CommandQueue& commands) {
-    const auto* done = std::get_if<base::StepCompleted>(&event);
-    if (done && done->step == step) commands.push(command);
-  };
-}
+using testing::after;
 
 inline torch::Tensor& weightOf(TwoBlocks& network, const std::string& name) {
   return *network->named_parameters().find(name);

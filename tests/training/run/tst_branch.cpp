@@ -6,6 +6,7 @@
 #include <QTemporaryDir>
 #include <filesystem>
 #include <map>
+#include <stop_token>
 
 #include "core/base/run/atomic_file.h"
 #include "core/device/device.h"
@@ -202,6 +203,32 @@ class TestBranch : public QObject {
       QVERIFY2(!entry.path().filename().string().starts_with(".replay"), entry.path().c_str());
     QVERIFY(!training::replayStep({folder("parent"), "cmt", 0}).ok());
     QVERIFY(!training::replayStep({folder("parent"), "cmt", 70}).ok());
+  }
+
+  void aReplayIsStoppedWhileItsDataAreLoaded() {
+    std::stop_source stop;
+    Worked worked;
+    worked.kept->answer = [&](const base::TrainingEvent& event) {
+      if (const auto* now = std::get_if<base::Progress>(&event); now && now->done == 0) stop.request_stop();
+    };
+    auto run = training::TrainingRun::prepare(requestFor("loading", {folder("parent"), "cmt", 4}), {worked.kept});
+    QVERIFY2(run.ok(), run ? "" : run.error().message.c_str());
+    const auto ended = (*run)->replay(stop.get_token());
+    QVERIFY(!ended.ok());
+    QCOMPARE(ended.error().message, std::string("the replay was stopped"));
+    QVERIFY(worked.kept->all<base::RunStarted>().empty());  // which is said once the data are there
+    QVERIFY(worked.kept->all<base::StepCompleted>().empty());
+    QVERIFY(worked.kept->all<base::DiagnosisReady>().empty());
+  }
+
+  void aReplayThatWasStoppedLeavesNothing() {
+    const auto before = contents(root());
+    std::stop_source stop;
+    stop.request_stop();
+    const auto found = training::replayStep({folder("parent"), "cmt", 5}, stop.get_token());
+    QVERIFY(!found.ok());
+    QCOMPARE(found.error().message, std::string("the replay was stopped"));
+    QCOMPARE(contents(root()), before);
   }
 
   void aDamagedBranchFileIsNamed() {

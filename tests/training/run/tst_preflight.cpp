@@ -14,6 +14,8 @@
 #include "tests/training/run/tiny_preset.h"
 #include "training/run/preflight.h"
 #include "training/run/preflight_checks.h"
+#include "training/run/rehearsal.h"
+#include "training/run/run_context.h"
 #include "training/run/training_run.h"
 
 using namespace meanflow;
@@ -284,6 +286,46 @@ class TestPreflight : public QObject {
       VERIFY_TELLS(report.stages[i].note, "cancelled");
     }
     QCOMPARE(numTemporaryFolders(), folders);
+  }
+
+  void aCancelIsTakenWhileDataAreLoaded() {
+    std::stop_source stop;
+    training::PreflightOptions options;
+    options.stop = stop.get_token();
+    options.progress = [&](const base::PreflightProgress& progress) {
+      if (progress.what == "data" && progress.done == 0) stop.request_stop();
+    };
+    const auto report = training::runPreflight(base::loadConfig(preset_).value(), options);
+    QVERIFY(report.is_cancelled);
+    QVERIFY2(!report.isRefused(), refusalsOf(report).c_str());  // that they were not loaded is nobody's fault
+    QVERIFY2(allOf(report).find("the data has") == std::string::npos, allOf(report).c_str());
+    for (std::size_t i = 0; i < 5; ++i) VERIFY_TELLS(report.stages[i].note, "cancelled");
+  }
+
+  void aStopIsTakenWhileAStagePreparesItself_data() {
+    QTest::addColumn<QString>("stage");
+    QTest::newRow("features of the images") << "decoder";
+    QTest::newRow("latents") << "teacher";
+    QTest::newRow("a bank of trajectories") << "cmt";
+  }
+  void aStopIsTakenWhileAStagePreparesItself() {
+    QFETCH(const QString, stage);
+    const auto config = base::loadConfig(preset_).value();
+    const training::TemporaryRun temporary(config);
+    const auto data = std::make_shared<const core::ImageDataset>(core::loadDataset(config.data).value());
+    base::FanOutSink events;
+    std::stop_source stop;
+    stop.request_stop();
+    std::atomic<int> num_begun = 0;
+    const auto rehearse = [&](const std::stop_token& token) {
+      (void)training::rehearseStage(stage.toStdString(),
+                                    {config, data, torch::kCPU, 2, temporary.folder(), events, token},
+                                    {.num_steps = 1, .prepare = [&](int, base::RunConfig&) { ++num_begun; }});
+    };
+    QVERIFY_THROWS_EXCEPTION(training::RunInterrupted, rehearse(stop.get_token()));
+    QCOMPARE(num_begun.load(), 0);
+    rehearse({});
+    QCOMPARE(num_begun.load(), 2);  // on both workers
   }
 };
 STUDIO_TEST(TestPreflight)
