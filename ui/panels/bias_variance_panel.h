@@ -13,8 +13,7 @@ class ResidualCharts;
 
 /// Bias and variance of the proxy velocity (Proposition 3.1): what the single-point velocity, the teacher's distance
 /// from the oracle and the oracle bias add to the squared MeanFlow residual, over training and over t, for the eta in
-/// use and for eta = 0 and 1, and in one line what to do about it,
-/// which unfolds to the numbers.
+/// use and for eta = 0 and 1, and in one line what to do about it, which unfolds to the numbers.
 class BiasVariancePanel final : public StepPanel {
   Q_OBJECT
  public:
