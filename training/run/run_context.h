@@ -78,8 +78,8 @@ class RunContext {
     return fork && fork->is_replay && fork->stage == stage && fork->step + 1 == step;
   }
 
-  std::stop_token
-      stop;  ///< Of who waits for the end of a run that nobody sends commands; set before the workers start.
+  /// Of who waits for the end of a run that nobody sends commands; set before the workers start.
+  std::stop_token stop;
   /// Called in what takes long between steps, where no command is taken: throws RunInterrupted once `stop` was asked
   /// for.
   void leaveIfStopped() const {
