@@ -2,6 +2,7 @@
 #include <QApplication>
 #include <QCheckBox>
 #include <QListWidget>
+#include <QPainter>
 #include <QSignalSpy>
 #include <cmath>
 
@@ -66,6 +67,21 @@ class TestTheme : public QObject {
       box.resize(24, 24);
       box.show();
       QVERIFY(contrast(box.grab().toImage(), box.rect()) >= 3);
+    }
+  }
+
+  void iconsOfButtonsThatCannotBePressedCanBeSeenInBothThemes() {
+    for (const auto choice : {ThemeChoice::kLight, ThemeChoice::kDark}) {
+      theme_->setChoice(choice);
+      for (const auto ink : {&ThemeColors::text, &ThemeColors::accent_text}) {
+        QImage picture(32, 32, QImage::Format_RGB32);
+        picture.fill(theme_->colors().raised);
+        QPainter painter(&picture);
+        theme_->icon(QStringLiteral("play"), ink).paint(&painter, {4, 4, 24, 24}, Qt::AlignCenter, QIcon::Disabled);
+        painter.end();
+        const double seen = contrast(picture, picture.rect());
+        QVERIFY2(seen >= 1.5, qPrintable(QStringLiteral("%1, dark %2").arg(seen).arg(theme_->colors().is_dark)));
+      }
     }
   }
 

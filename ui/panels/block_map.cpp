@@ -304,7 +304,7 @@ void BlockMap::paintLegend(QPainter& painter) const {
       if (last - y < line_height) continue;
       last = y;
       painter.drawLine(QPointF(bar.right() + 1, y), QPointF(bar.right() + 4, y));
-      painter.drawText(QRectF(bar.right() + 6, y - 0.5 * line_height, width() - bar.right() - 6, line_height),
+      painter.drawText(QRectF(bar.right() + 8, y - 0.5 * line_height, width() - bar.right() - 8, line_height),
                        Qt::AlignLeft | Qt::AlignVCenter, QString::number(value, 'g', 2));
     }
   }

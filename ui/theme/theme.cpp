@@ -198,6 +198,8 @@ class TintedSvgEngine final : public QIconEngine {
   void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State state) override {
     QColor ink = theme_ ? theme_->colors().*ink_ : QColor(Qt::gray);
     if ((mode == QIcon::Selected || state == QIcon::On) && theme_) ink = theme_->colors().accent_text;
+    // A button that cannot be pressed is not filled with the accent, on which such an icon is drawn else.
+    if (mode == QIcon::Disabled && ink_ == &ThemeColors::accent_text && theme_) ink = theme_->colors().text;
     QByteArray svg = svg_;
     QSvgRenderer renderer(svg.replace("currentColor", ink.name().toLatin1()));
     painter->save();
