@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/device/precision.h"
 
-#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 
 #include <mutex>
@@ -57,6 +56,15 @@ PrecisionScope::~PrecisionScope() {
     at::globalContext().setAllowTF32CuBLAS(shared.matmul_before);
     at::globalContext().setAllowTF32CuDNN(shared.convolution_before);
   }
+}
+
+MatmulPrecision::MatmulPrecision(const std::string& precision) : before_(at::globalContext().float32MatmulPrecision()) {
+  if (precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
+}
+
+MatmulPrecision::~MatmulPrecision() {
+  const char* names[] = {"highest", "high", "medium"};
+  at::globalContext().setFloat32MatmulPrecision(names[static_cast<std::size_t>(before_)]);
 }
 
 }  // namespace meanflow::core

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <ATen/Context.h>
 #include <torch/types.h>
+
+#include <string>
 
 namespace meanflow::core {
 
@@ -25,6 +28,19 @@ class PrecisionScope {
   torch::DeviceType device_;
   bool is_autocast_ = false, is_tf32_ = false, was_autocast_ = false;
   torch::ScalarType autocast_dtype_before_ = torch::kBFloat16;
+};
+
+/// Matrix products in the configuration key `precision` while it lives: "tf32" lets them round on every device. One
+/// switch for the process, so one training at a time; what comes after it gets back what was before.
+class MatmulPrecision {
+ public:
+  explicit MatmulPrecision(const std::string& precision);
+  ~MatmulPrecision();
+  MatmulPrecision(const MatmulPrecision&) = delete;
+  MatmulPrecision& operator=(const MatmulPrecision&) = delete;
+
+ private:
+  at::Float32MatmulPrecision before_;
 };
 
 }  // namespace meanflow::core

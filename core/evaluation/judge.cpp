@@ -11,6 +11,7 @@
 
 #include "core/data/counter_random.h"
 #include "core/data/epoch_sampler.h"
+#include "core/device/generator_lock.h"
 
 namespace meanflow::core {
 namespace {
@@ -86,6 +87,7 @@ void checkTrainable(const ImageDataset& dataset) {
 }  // namespace
 
 JudgeNetImpl::JudgeNetImpl(const base::JudgeConfig& config, std::int64_t num_classes) {
+  const auto lock = lockDefaultGenerator();  // the layers draw from it, and initialise() replaces what they drew
   const std::int64_t w = config.width;
   nn::Sequential layers;
   addStage(layers, 3, w, 2);

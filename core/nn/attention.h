@@ -8,7 +8,7 @@ namespace meanflow::core {
 
 /// softmax(q k^T / sqrt(d)) v with q, k, v [B, heads, N, d] -> [B, N, heads * d]. Short sequences on a CPU go through
 /// plain batched products (as fast there as the fused kernel, and they have a forward derivative); otherwise PyTorch's
-/// scaled_dot_product_attention, whose fused kernels a caller that needs forward-mode derivatives must switch off.
+/// scaled_dot_product_attention, unfused where one of the three has a forward-mode tangent: fused kernels know none.
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v);
 
 /// Multi-head self-attention with one fused projection `qkv`, optional per-head `q_norm`/`k_norm`, and `proj`.

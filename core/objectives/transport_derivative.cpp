@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/objectives/transport_derivative.h"
 
-#include <ATen/Context.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/torch.h>
 
@@ -12,26 +11,20 @@
 namespace meanflow::core {
 namespace {
 
-/// Forward-mode level and unfused attention while at least one thread takes a JVP. LibTorch has one level and one set
-/// of attention switches for the whole process, and workers are threads of one process: the first to come sets them,
-/// the last to leave puts them back. Tangents live on the tensors, so sharing the level mixes nothing up.
+/// Forward-mode level while at least one thread takes a JVP. LibTorch has one level for the whole process, and workers
+/// are threads of one process: the first to come enters it, the last to leave exits. Tangents live on the tensors, so
+/// sharing the level mixes nothing up.
 class ForwardModeScope {
  public:
   ForwardModeScope() {
     const std::lock_guard lock(mutex());
     if (shared().num_users++ > 0) return;
-    auto& context = at::globalContext();
-    shared().flash = context.userEnabledFlashSDP();
-    shared().memory_efficient = context.userEnabledMemEfficientSDP();
-    shared().cudnn = context.userEnabledCuDNNSDP();
-    setFused(false, false, false);
     shared().level = torch::autograd::forward_ad::enter_dual_level();
   }
   ~ForwardModeScope() {
     const std::lock_guard lock(mutex());
     if (--shared().num_users > 0) return;
     torch::autograd::forward_ad::exit_dual_level(shared().level);
-    setFused(shared().flash, shared().memory_efficient, shared().cudnn);
   }
   ForwardModeScope(const ForwardModeScope&) = delete;
   ForwardModeScope& operator=(const ForwardModeScope&) = delete;
@@ -42,7 +35,6 @@ class ForwardModeScope {
   struct Shared {
     int num_users = 0;
     std::uint64_t level = 0;
-    bool flash = true, memory_efficient = true, cudnn = true;
   };
   static Shared& shared() {
     static Shared state;
@@ -51,12 +43,6 @@ class ForwardModeScope {
   static std::mutex& mutex() {
     static std::mutex instance;
     return instance;
-  }
-  static void setFused(bool flash, bool memory_efficient, bool cudnn) {
-    auto& context = at::globalContext();
-    context.setSDPUseFlash(flash);
-    context.setSDPUseMemEfficient(memory_efficient);
-    context.setSDPUseCuDNN(cudnn);
   }
 };
 

@@ -26,9 +26,9 @@ struct TransportPoint {
 };
 
 /// Total derivative of u along the flow, d/dt u = w . grad_z u + du/dt at fixed r: central finite difference over both
-/// copies in one batch (the reference uses delta 0.005) or forward-mode JVP, which needs unfused attention and switches
-/// to it meanwhile. No autograd through the result. Under clamp_times a row whose interval has no length (r = t =
-/// t_end) gives 0.
+/// copies in one batch (the reference uses delta 0.005) or forward-mode JVP, for which u attends by attend() (fused
+/// kernels have no tangent). No autograd through the result. Under clamp_times a row whose interval has no length (r =
+/// t = t_end) gives 0.
 torch::Tensor transportDerivative(const FlowMap& u, const TransportPoint& at,
                                   const TransportDerivativeOptions& options);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/device/precision.h"
 #include "training/run/preflight_checks.h"
 #include "training/run/run_context.h"
 #include "training/stages/stage_task.h"
@@ -17,23 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 constexpr std::int64_t kDryImages = 512;  // enough for whole batches of the encoding
-
-/// Products in the arithmetic of a configuration while it lives.
-class MatmulPrecision {
- public:
-  explicit MatmulPrecision(const std::string& precision) : before_(at::globalContext().float32MatmulPrecision()) {
-    if (precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
-  }
-  ~MatmulPrecision() {
-    const char* names[] = {"highest", "high", "medium"};
-    at::globalContext().setFloat32MatmulPrecision(names[static_cast<std::size_t>(before_)]);
-  }
-  MatmulPrecision(const MatmulPrecision&) = delete;
-  MatmulPrecision& operator=(const MatmulPrecision&) = delete;
-
- private:
-  at::Float32MatmulPrecision before_;
-};
 
 }  // namespace
 
@@ -93,7 +77,7 @@ RehearsedStage rehearseStage(const std::string& stage, const Rehearsal& rehearsa
   context.stop = rehearsal.stop;
   const std::stop_callback stop(rehearsal.stop, [&] { commands.push(base::Discard{}); });
   const bool uses_latents = stage == "teacher" || stage == "mean_flow";
-  const MatmulPrecision precision(rehearsal.config.precision);
+  const core::MatmulPrecision precision(rehearsal.config.precision);
   RehearsedStage result;
   runWorkers(rehearsal.num_workers, rehearsal.device, [&](Worker& worker) {
     Workspace workspace(rehearsal.config, rehearsal.data, worker, context);

@@ -12,6 +12,7 @@
 #include "core/base/run/environment.h"
 #include "core/data/dataset.h"
 #include "core/device/device.h"
+#include "core/device/precision.h"
 #include "training/loop/checkpoint_store.h"
 #include "training/loop/step_loop.h"
 #include "training/report/scoring.h"
@@ -230,7 +231,7 @@ void TrainingRun::goThroughBranch() {
 void TrainingRun::trainAndReport() {
   const auto device = core::resolveDevice(config_.device);
   const int num_workers = resolveNumWorkers(config_.num_workers, device);
-  if (config_.precision == "tf32") at::globalContext().setFloat32MatmulPrecision("high");
+  const core::MatmulPrecision precision(config_.precision);
 
   context_->publish(base::Progress{"preparing data", 0, 1});
   auto loaded = core::loadDataset(config_.data, core::datasetCacheFolder(), context_->stop);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "core/device/generator_lock.h"
 #include "training/stages/external_weights.h"
 
 namespace meanflow::training {
@@ -45,7 +46,10 @@ core::PretrainedEncoder loadEncoder(const base::RunConfig& config, const std::st
   if (!(*part)->model.unknown.empty())
     throw std::runtime_error(fmt::format("{}: the tensors of {} do not tell {}; give a folder with its config.json",
                                          key, source, fmt::join((*part)->model.unknown, " and ")));
-  core::PretrainedEncoder encoder(found);
+  auto encoder = [&found] {
+    const auto lock = core::lockDefaultGenerator();
+    return core::PretrainedEncoder(found);
+  }();
   if (const auto loaded = core::loadPart(*encoder, weights->checkpoint, **part, core::WeightSet::kAverage); !loaded)
     throw std::runtime_error(key + ": " + loaded.error().message);
   return encoder;

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <mutex>
 
 #include "core/checkpoint/tensor_file.h"
+#include "core/device/generator_lock.h"
 #include "training/stages/external_weights.h"
 #include "training/stages/frozen_encoder.h"
 #include "training/stages/tasks.h"
@@ -15,16 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// LibTorch's default generator is one for all threads: seeding and building happen under one lock for all networks. (A
-/// static inside the template would be one lock a kind of network.)
-std::mutex& generatorMutex() {
-  static std::mutex mutex;
-  return mutex;
-}
-
+/// Seeding and building happen under one lock for all networks.
 template <class Build>
 auto withSeed(const base::RunConfig& config, const std::string& what, Build build) {
-  const std::lock_guard lock(generatorMutex());
+  const auto lock = core::lockDefaultGenerator();
   torch::manual_seed(static_cast<std::uint64_t>(stageSeed(static_cast<std::uint64_t>(config.seed), "init " + what)));
   return build();
 }

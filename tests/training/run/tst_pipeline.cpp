@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The whole pipeline, tiny, through TrainingRun: what a run leaves behind, stopping and going on, and what is refused.
+#include <ATen/Context.h>
 #include <unistd.h>
 
 #include <QTemporaryDir>
@@ -261,6 +262,21 @@ class TestPipeline : public QObject {
     QVERIFY2(failed[0].step >= 1, qPrintable(QString::number(failed[0].step)));
     const auto expected = "diverged at step " + std::to_string(failed[0].step + 1);
     QVERIFY2(failed[0].what.find(expected) != std::string::npos, failed[0].what.c_str());
+  }
+
+  // A window trains one run after the other in one process.
+  void theArithmeticOfARunEndsWithIt() {
+    const auto precision = [] { return at::globalContext().float32MatmulPrecision(); };
+    const auto before = precision();
+    auto during = before;
+    const auto look = [&](const base::TrainingEvent& event) {
+      if (std::holds_alternative<base::StepCompleted>(event)) during = precision();
+      return false;
+    };
+    const auto ended = work(requestFor(folder("tf32"), preset_, {"precision=tf32", "stages=[encoder]"}), look);
+    QVERIFY2(ended.end.ok(), textOf(ended.end).c_str());
+    QVERIFY(during == at::Float32MatmulPrecision::HIGH);
+    QVERIFY(precision() == before);
   }
 
   void aRunInUseIsRefused() {

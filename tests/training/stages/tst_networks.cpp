@@ -2,10 +2,18 @@
 #include "training/stages/networks.h"
 
 #include <torch/torch.h>
+
+#include <QTemporaryDir>
+#include <functional>
+#include <stop_token>
 #include <thread>
 
+#include "core/checkpoint/module_state.h"
+#include "core/checkpoint/tensor_export.h"
 #include "core/device/device.h"
+#include "core/evaluation/judge.h"
 #include "tests/support/studio_test.h"
+#include "training/stages/frozen_encoder.h"
 
 using namespace meanflow;
 
@@ -79,6 +87,36 @@ class TestNetworks : public QObject {
       });
     for (auto& thread : threads) thread.join();
     QCOMPARE(num_different, std::vector<int>(kThreads, 0));
+  }
+
+  // A published encoder and the judge are built without a seed of their own; the painter loads the one, another rank
+  // makes the other, while the next stage's network is built.
+  void networksWithoutASeedTakeNothingFromOneThatHasOne() {
+    const QTemporaryDir folder;
+    auto frozen = smallConfig(5);
+    frozen.encoder.kind = "dinov2";
+    frozen.encoder.weights = folder.filePath("dino.pt").toStdString();
+    core::PretrainedEncoder published(core::PretrainedEncoderOptions{.hidden_size = 16,
+                                                                     .depth = 1,
+                                                                     .num_heads = 2,
+                                                                     .intermediate_size = 32,
+                                                                     .patch_size = 4,
+                                                                     .image_size = 16,
+                                                                     .num_registers = 2});
+    QVERIFY(core::savePt(frozen.encoder.weights, core::namedState(*published)));
+    const std::vector<std::function<void()>> builders = {[&] { training::loadNamedEncoder(frozen); },
+                                                         [] { core::Judge({}, kNumClasses); }};
+    for (std::size_t i = 0; i < builders.size(); ++i) {
+      const auto alone = startOf(2, frozen);
+      int num_different = 0;
+      std::jthread other([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) builders[i]();
+      });
+      for (int round = 0; round < 200; ++round) num_different += torch::equal(startOf(2, frozen), alone) ? 0 : 1;
+      other.request_stop();
+      other.join();
+      QVERIFY2(num_different == 0, qPrintable(QStringLiteral("beside builder %1: %2").arg(i).arg(num_different)));
+    }
   }
 };
 STUDIO_TEST(TestNetworks)
