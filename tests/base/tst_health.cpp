@@ -89,6 +89,25 @@ class TestHealth : public QObject {
     QVERIFY(!silent.judgeStep(61, 1e9, 1e9));
   }
 
+  void whereSpikesAreManyOnlyAHigherOneIsNews() {
+    const DiagnosticsConfig config;
+    HealthMonitor monitor(config);
+    std::mt19937 generator(7);
+    std::normal_distribution<double> noise(0, 0.05);
+    const auto usual = [&](std::int64_t step) {
+      return step % 60 == 0 ? 6.0 + noise(generator) : 1 + noise(generator);
+    };
+    int num_warnings = 0;
+    std::int64_t step = 1;
+    for (; step <= 3000; ++step) num_warnings += monitor.judgeStep(step, usual(step), 2).has_value();
+    QCOMPARE(num_warnings, 1);  // of fifty
+    const auto news = monitor.judgeStep(++step, 12, 2);
+    QVERIFY(news && news->kind == "spike");
+    QVERIFY2(news->threshold > 7 && news->threshold < 12, qPrintable(QString::number(news->threshold)));
+    for (++step; step < 6000; ++step) QVERIFY(!monitor.judgeStep(step, 1 + noise(generator), 2));
+    QVERIFY(monitor.judgeStep(step, 6, 2));  // news again, those before are long ago
+  }
+
   void aBadStepIsNoPartOfThePast() {
     const DiagnosticsConfig config;
     HealthMonitor monitor(config);

@@ -50,6 +50,22 @@ class TestGradients : public QObject {
  private Q_SLOTS:
   void initTestCase() { theme_ = std::make_unique<Theme>(*qApp); }
 
+  void valuesBesideTheColourBarAreShort() {
+    for (const auto& [value, text] : std::vector<std::pair<double, const char*>>{{0.314, "0.31"},
+                                                                                 {1, "1"},
+                                                                                 {3.5, "3.5"},
+                                                                                 {100, "100"},
+                                                                                 {254.6, "250"},
+                                                                                 {1000, "1000"},
+                                                                                 {0.001, "0.001"},
+                                                                                 {0.00996, "0.01"},
+                                                                                 {1e-5, "10⁻⁵"},
+                                                                                 {1e12, "10¹²"},
+                                                                                 {3.14e-5, "3.1e-5"},
+                                                                                 {9.99e-5, "10⁻⁴"}})
+      QCOMPARE(scaleLabel(value), QString::fromUtf8(text));
+  }
+
   void aLongRunIsCoarsenedWithoutLosingAnExtreme() {
     BlockFigures figures;
     constexpr int kReports = 100'000;

@@ -32,6 +32,18 @@ double niceStep(double length, double count) {
 
 }  // namespace
 
+QString scaleLabel(double value) {
+  int exponent = static_cast<int>(std::floor(std::log10(value) + 1e-9));
+  double digits = std::round(10 * value / std::pow(10, exponent)) / 10;
+  if (digits >= 10) digits /= 10, ++exponent;
+  if (exponent >= -3 && exponent <= 3) return QString::number(digits * std::pow(10, exponent), 'g', 4);
+  if (digits > 1) return QStringLiteral("%1e%2").arg(digits).arg(exponent);
+  static const QString kRaised = QStringLiteral("⁰¹²³⁴⁵⁶⁷⁸⁹");
+  QString power = exponent < 0 ? QStringLiteral("10⁻") : QStringLiteral("10");
+  for (const QChar digit : QString::number(std::abs(exponent))) power += kRaised[digit.digitValue()];
+  return power;
+}
+
 QString blockFigureTitle(const std::string& name) {
   if (name == "grad_norm") return BlockMap::tr("Gradient norm");
   if (name == "update_norm") return BlockMap::tr("Adam update norm");
@@ -305,7 +317,7 @@ void BlockMap::paintLegend(QPainter& painter) const {
       last = y;
       painter.drawLine(QPointF(bar.right() + 1, y), QPointF(bar.right() + 4, y));
       painter.drawText(QRectF(bar.right() + 8, y - 0.5 * line_height, width() - bar.right() - 8, line_height),
-                       Qt::AlignLeft | Qt::AlignVCenter, QString::number(value, 'g', 2));
+                       Qt::AlignLeft | Qt::AlignVCenter, scaleLabel(value));
     }
   }
   if (num_not_finite_ == 0) return;

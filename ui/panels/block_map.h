@@ -77,6 +77,9 @@ class BlockMap final : public QWidget {
   int label_width_ = 60;
 };
 
+/// A positive value beside a colour bar, in two significant digits and little room: "0.31", "250", "10⁻⁵", "3.1e-5".
+QString scaleLabel(double value);
+
 /// "Gradient norm", "Adam update norm", "Parameter norm"; unknown names as they are.
 QString blockFigureTitle(const std::string& name);
 

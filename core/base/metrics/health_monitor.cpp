@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/metrics/health_monitor.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -24,10 +25,14 @@ HealthMonitor::Past& HealthMonitor::past(const std::string& figure) {
 std::optional<HealthFinding> HealthMonitor::spike(Past& past, std::int64_t step, const std::string& kind,
                                                   const std::string& figure, double value) {
   std::optional<HealthFinding> found;
-  if (config_.spike_score > 0 && past.values.score(value, config_.spike_score) > config_.spike_score) {
-    if (step - past.last_warning >= kQuietSteps)
-      found = HealthFinding{kind, figure, value, past.values.median(), past.values.bound(config_.spike_score)};
-    past.last_warning = step;
+  const double score = config_.spike_score > 0 ? past.values.score(value, config_.spike_score) : 0;
+  if (score > config_.spike_score) {
+    const double highest = past.highest * std::exp2(-static_cast<double>(step - past.highest_step) / kHalfLife);
+    const double news = std::max(config_.spike_score, kNews * highest);
+    if (score > news && step - past.last_warning >= kQuietSteps)
+      found = HealthFinding{kind, figure, value, past.values.median(), past.values.bound(news)};
+    if (score > news) past.last_warning = step;
+    if (score > highest) past.highest = score, past.highest_step = step;
   }
   past.values.remember(value);
   return found;

@@ -25,7 +25,8 @@ class HealthMonitor {
   explicit HealthMonitor(const DiagnosticsConfig& config) : config_(config) {}
 
   /// The most serious finding of a step: not finite, beyond explosion_factor times the median, or a spike. A healthy
-  /// step and a spike become part of the past, a bad one does not.
+  /// step and a spike become part of the past, a bad one does not. Where spikes are many, as in a stage whose losses
+  /// have a heavy tail, one is news only if it is half as high again as those of late.
   std::optional<HealthFinding> judgeStep(std::int64_t step, double loss, double grad_norm);
 
   /// Beyond these the next step is an explosion; infinite where there is none to speak of yet.
@@ -41,9 +42,13 @@ class HealthMonitor {
 
  private:
   static constexpr std::int64_t kQuietSteps = 20;  ///< Between two warnings of the same figure.
+  static constexpr double kNews = 1.5;             ///< Times the highest score of late that a warning takes.
+  static constexpr double kHalfLife = 500;         ///< Steps in which that score is half forgotten.
   struct Past {
     RobustWindow values;
     std::int64_t last_warning = -kQuietSteps;
+    double highest = 0;  ///< Score, as of `highest_step`.
+    std::int64_t highest_step = 0;
   };
   Past& past(const std::string& figure);
   double explosionBound(const std::string& figure) const;
