@@ -188,7 +188,7 @@ class TestCurves : public QObject {
     button->click();
     QVERIFY(list->isVisible());
     QCOMPARE(list->topLevelItemCount(), 2);
-    QCOMPARE(list->topLevelItem(0)->text(1), QStringLiteral("800"));  // the highest score first
+    QCOMPARE(list->topLevelItem(0)->text(0), QStringLiteral("800"));  // the highest score first
     QSignalSpy picked(&panel, &CurvesPanel::stepPicked);
     list->setCurrentItem(list->topLevelItem(1));
     QTest::keyClick(list, Qt::Key_Return);

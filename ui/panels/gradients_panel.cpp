@@ -42,8 +42,9 @@ GradientsPanel::GradientsPanel(const Theme& theme, QWidget* parent)
   auto* bottom = new QSplitter(Qt::Horizontal);
   bottom->addWidget(clipping_);
   bottom->addWidget(spike_list_);
-  bottom->setStretchFactor(0, 3);
-  bottom->setStretchFactor(1, 4);
+  bottom->setStretchFactor(0, 2);
+  bottom->setStretchFactor(1, 3);
+  bottom->setSizes({200, 300});  // shares of what there is
   bottom->setChildrenCollapsible(false);
   spike_list_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Expanding);
   auto* both = new QSplitter(Qt::Vertical);
@@ -277,7 +278,7 @@ void GradientsPanel::refreshClipping() {
     last = loss->x(loss->size() - 1);
   clipping_->present(clip_rate_->points(stage_, 0, last, 600), 0, last);
   clipping_->setTitle(
-      tr("Clipped: %1 % of the steps of %2").arg(100 * clip_rate_->overall(stage_), 0, 'f', 1).arg(stageTitle(stage_)));
+      tr("Clipped: %1 % · %2").arg(100 * clip_rate_->overall(stage_), 0, 'f', 1).arg(stageTitle(stage_)));
   clipping_->setCursor(step_);
 }
 

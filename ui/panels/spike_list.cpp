@@ -9,6 +9,7 @@
 namespace meanflow::ui {
 namespace {
 
+constexpr int kZ = 3;  // its column
 constexpr int kSortRole = Qt::UserRole;
 constexpr int kStepRole = Qt::UserRole + 1;
 constexpr int kStageRole = Qt::UserRole + 2;
@@ -38,11 +39,11 @@ SpikeList::SpikeList(QWidget* parent) : QTreeWidget(parent) {
   setToolTip(
       tr("Points far above the hundred before them: z is the distance from their median over 1.4826 times their median "
          "absolute deviation. Enter or a double click moves the step cursor there."));
-  setHeaderLabels({tr("Stage"), tr("Step"), tr("Curve"), tr("Value"), tr("Robust z")});
+  setHeaderLabels({tr("Step"), tr("Curve"), tr("Value"), tr("z"), tr("Stage")});
   setRootIsDecorated(false);
   setUniformRowHeights(true);
   setSortingEnabled(true);
-  sortByColumn(4, Qt::DescendingOrder);
+  sortByColumn(kZ, Qt::DescendingOrder);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Maximum);
   connect(this, &QTreeWidget::itemActivated, this, [this](QTreeWidgetItem* item) {
     if (const QString stage = item->data(0, kStageRole).toString(); !stage.isEmpty())
@@ -61,13 +62,13 @@ void SpikeList::present(const std::vector<CurveSpikes::Found>& spikes) {
     none->setFlags(Qt::NoItemFlags);
   }
   for (const auto& spike : spikes) {
-    auto* item = new SpikeItem({stageTitle(spike.stage), formatCount(spike.step), scalarTitle(spike.scalar),
-                                formatNumber(spike.value), QString::number(spike.z, 'f', 1)});
+    auto* item = new SpikeItem({formatCount(spike.step), scalarTitle(spike.scalar), formatNumber(spike.value),
+                                QString::number(spike.z, 'f', 1), stageTitle(spike.stage)});
     item->setData(0, kStageRole, QString::fromStdString(spike.stage));
     item->setData(0, kStepRole, static_cast<qlonglong>(spike.step));
-    item->setData(1, kSortRole, static_cast<double>(spike.step));
-    item->setData(3, kSortRole, spike.value);
-    item->setData(4, kSortRole, spike.z);
+    item->setData(0, kSortRole, static_cast<double>(spike.step));
+    item->setData(2, kSortRole, spike.value);
+    item->setData(kZ, kSortRole, spike.z);
     for (int column = 0; column < 5; ++column) item->setToolTip(column, spikeText(spike));
     addTopLevelItem(item);
   }
