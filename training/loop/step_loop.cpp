@@ -273,12 +273,12 @@ class StageLoop {
       if (!pending_->is_update_made) update();
       ema_.update(settings().ema_decay);  // before the next update: the average is of what is judged
       health_.afterUpdate();
+      laps.end("optimizer");  // before the step's own clock is read: its parts are no longer than it
       reporter.add(scalar_names_, scalars, grad_norm, settings().clip_grad > 0 && grad_norm > settings().clip_grad);
     }
     pending_.reset();
     countStep();
     schedule_lr_ = lr;
-    laps.end("optimizer");
     return control;
   }
 
