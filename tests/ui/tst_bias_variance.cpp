@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QApplication>
 #include <QLabel>
-#include <QScrollArea>
 #include <QSignalSpy>
 #include <QToolButton>
 #include <cmath>
 
 #include "core/base/metrics/velocity_residuals.h"
 #include "tests/support/studio_test.h"
+#include "tests/ui/folded_panel.h"
 #include "tests/ui/made_up_figures.h"
 #include "tests/ui/made_up_run.h"
 #include "ui/models/residual_history.h"
 #include "ui/panels/bias_variance_panel.h"
-#include "ui/panels/folded_words.h"
 #include "ui/panels/residual_charts.h"
 #include "ui/theme/theme.h"
 
@@ -143,26 +142,10 @@ class TestBiasVariance : public QObject {
     QTRY_VERIFY(panel.showsResiduals());
     auto& words = panel.foldedWords();
     auto& button = words.button();
-    QVERIFY(!words.isUnfolded());
     QTRY_VERIFY2(panel.charts().height() >= 200, qPrintable(QString::number(panel.charts().height())));
     QVERIFY(button.fontMetrics().horizontalAdvance(button.text()) < button.width());
-    QVERIFY(button.accessibleName().endsWith(words.headline()));
     QVERIFY(button.toolTip().contains(QStringLiteral("dominates")));
-    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("bias_variance_folded")));
-    const QSize folded = panel.size();
-    QTest::keyClick(&button, Qt::Key_Space);
-    auto* area = words.findChild<QScrollArea*>();
-    QTRY_VERIFY(area->isVisible());
-    // Whatever does not fit in its half of the panel is reached by scrolling.
-    QTRY_VERIFY(words.height() <= panel.height() / 2 + 10);
-    QCOMPARE(panel.size(), folded);
-    QVERIFY(panel.charts().geometry().bottom() <= panel.charts().parentWidget()->height());
-    QVERIFY(area->widget()->height() >= area->widget()->heightForWidth(area->widget()->width()));
-    QVERIFY(testing::picturesInBothLooks(*theme_, panel, out(), QStringLiteral("bias_variance_unfolded")));
-    panel.resize(900, 700);
-    QTRY_VERIFY(area->height() >= area->widget()->heightForWidth(area->widget()->width()));
-    QTest::keyClick(&button, Qt::Key_Space);
-    QVERIFY(!area->isVisible());
+    testing::unfoldsInASmallPanel(*theme_, panel, panel.charts(), words, out(), QStringLiteral("bias_variance"));
     panel.setSource(nullptr);
   }
 

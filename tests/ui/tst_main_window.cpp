@@ -113,7 +113,7 @@ class TestMainWindow : public QObject {
       window.source()->feed(std::vector{base::EventRecord{900000 + k, 1.9e9 + k, event}});
       QTest::qWait(2 * RunSource::kStepsMs);
     }
-    QVERIFY2(paintings.count >= kSteps && paintings.count <= kSteps + 2, qPrintable(QString::number(paintings.count)));
+    QVERIFY2(paintings.count >= kSteps && paintings.count <= kSteps + 1, qPrintable(QString::number(paintings.count)));
   }
 
   void aRefusedStartSaysWhy() {

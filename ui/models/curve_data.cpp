@@ -6,25 +6,6 @@
 #include <utility>
 
 namespace meanflow::ui {
-namespace {
-
-/// Index of the first point with x >= `x`.
-std::size_t lowerBound(const base::MetricSeries& series, double x) {
-  std::size_t first = 0, count = series.size();
-  while (count > 0) {
-    const auto half = count / 2;
-    if (series.x(first + half) < x) {
-      first += half + 1;
-      count -= half + 1;
-    } else {
-      count = half;
-    }
-  }
-  return first;
-}
-
-}  // namespace
-
 void CurveData::setSmoothing(double weight) {
   if (weight == weight_) return;
   weight_ = weight;
@@ -87,7 +68,7 @@ std::vector<CurvePoint> CurveData::points(const std::string& stage, const std::s
 std::optional<CurvePoint> CurveData::nearest(const std::string& stage, const std::string& name, double step) {
   const auto* raw = store_.series(stage, name);
   if (!raw || raw->empty()) return std::nullopt;
-  auto index = std::min(lowerBound(*raw, step), raw->size() - 1);
+  auto index = std::min(raw->firstFrom(step), raw->size() - 1);
   if (index > 0 && std::abs(raw->x(index - 1) - step) < std::abs(raw->x(index) - step)) --index;
   CurvePoint point{raw->x(index), raw->y(index), raw->low(index), raw->high(index)};
   if (isSmoothed(name)) {
@@ -100,7 +81,7 @@ void CurveData::eachRaw(const std::string& stage, const std::string& name, doubl
                         const std::function<void(std::int64_t, double)>& each) const {
   const auto* raw = store_.series(stage, name);
   if (!raw) return;
-  for (auto i = lowerBound(*raw, from); i < raw->size() && raw->x(i) <= to; ++i) {
+  for (auto i = raw->firstFrom(from); i < raw->size() && raw->x(i) <= to; ++i) {
     each(static_cast<std::int64_t>(std::llround(raw->x(i))), raw->y(i));
   }
 }

@@ -19,7 +19,7 @@ class ReplayJob final : public QObject {
   void setHost(base::TrainingHost* host);  ///< Null: none. Must be told before the host goes.
   /// A refusal is an outcome, too. Nothing happens while one is going on.
   void start(const base::BranchPoint& at);
-  void cancel();  ///< Its outcome still comes, once the step that is going on has ended.
+  void cancel();  ///< Its outcome still comes, soon (TrainingHost::cancelReplay).
 
   bool isGoing() const { return is_going_; }
   bool isCancelling() const { return is_cancelling_; }

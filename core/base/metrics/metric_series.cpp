@@ -32,6 +32,14 @@ void MetricSeries::appendSegment(const SeriesSegment& segment) {
   extendPyramid(x_.size() - 1);
 }
 
+std::size_t MetricSeries::firstFrom(double x) const {
+  return static_cast<std::size_t>(std::lower_bound(x_.begin(), x_.end(), x) - x_.begin());
+}
+
+std::size_t MetricSeries::firstAfter(double x) const {
+  return static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), x) - x_.begin());
+}
+
 bool MetricSeries::isCondensed() const { return !segments_.empty() && generation_ >= kCondensedGeneration; }
 
 std::uint64_t MetricSeries::numFinite(std::size_t i) const {
@@ -96,7 +104,7 @@ void MetricSeries::buildPyramid() {
 }
 
 void MetricSeries::truncateAfter(double step) {
-  const auto keep = static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), step) - x_.begin());
+  const auto keep = firstAfter(step);
   if (keep == x_.size()) return;
   ++generation_;
   x_.resize(keep);
@@ -168,8 +176,8 @@ MetricSeries::Extremes MetricSeries::extremes(std::size_t first, std::size_t las
 std::vector<SeriesBucket> MetricSeries::view(double x_low, double x_high, std::size_t max_buckets) const {
   std::vector<SeriesBucket> buckets;
   if (x_.empty() || !(x_low <= x_high)) return buckets;
-  auto first = static_cast<std::size_t>(std::lower_bound(x_.begin(), x_.end(), x_low) - x_.begin());
-  auto last = static_cast<std::size_t>(std::upper_bound(x_.begin(), x_.end(), x_high) - x_.begin());
+  auto first = firstFrom(x_low);
+  auto last = firstAfter(x_high);
   if (first > 0) --first;
   if (last < x_.size()) ++last;
   const std::size_t wanted = std::max<std::size_t>(1, max_buckets);

@@ -44,6 +44,8 @@ class MetricSeries {
   bool empty() const { return x_.empty(); }
   double x(std::size_t i) const { return x_[i]; }
   double y(std::size_t i) const { return y_[i]; }
+  std::size_t firstFrom(double x) const;   ///< Index of the first entry with this x or a greater one, else size().
+  std::size_t firstAfter(double x) const;  ///< Likewise with a greater one.
   /// Whether it is made of segments while its points are still being read: they take its place.
   bool isCondensed() const;
   /// Entries before this one are segments: points between x(i - 1) and x(i) are known by their extremes alone.

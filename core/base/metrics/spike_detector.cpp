@@ -7,14 +7,7 @@
 namespace meanflow::base {
 
 void SpikeDetector::goOnAfterFolding(const MetricSeries& series) {
-  std::size_t first = 0, last = series.size();
-  while (first < last) {
-    const auto middle = first + (last - first) / 2;
-    if (series.x(middle) <= last_x_)
-      first = middle + 1;
-    else
-      last = middle;
-  }
+  const auto first = series.firstAfter(last_x_);
   last_high_ -= static_cast<std::ptrdiff_t>(num_taken_) - static_cast<std::ptrdiff_t>(first);
   num_taken_ = first;
 }

@@ -36,9 +36,9 @@ class SpikeDetector {
   const std::vector<Spike>& spikes() const { return spikes_; }
 
  private:
-  Options options_;
   void goOnAfterFolding(const MetricSeries& series);
 
+  Options options_;
   std::uint64_t generation_ = 0, num_drops_ = 0;
   std::size_t num_taken_ = 0;
   double last_x_ = 0;  ///< Of the last entry taken.

@@ -116,8 +116,8 @@ class TrainingHost {
   /// time, and not beside a run.
   virtual Result<void> startReplay(const BranchPoint& at, std::function<void(const ReplayOutcome&)> deliver);
   virtual void cancelPreflight() {}  ///< The report still comes, with what was measured.
-  /// The replay that is going on ends after its step; its outcome still comes, `is_cancelled` unless it was done by
-  /// then.
+  /// The replay that is going on ends after its step, or the batch of data that it reads or encodes; its outcome still
+  /// comes, `is_cancelled` unless it was done by then.
   virtual void cancelReplay() {}
   /// Writes a checkpoint for other programs, on a thread of its own; one at a time. A host that cannot says so.
   virtual void exportCheckpoint(const ExportOrder&, std::function<void(const ExportOutcome&)> done) {

@@ -8,33 +8,17 @@
 #include "core/models/lightning_dit.h"
 #include "core/models/masked_autoencoder.h"
 #include "core/models/vit_decoder.h"
+#include "tests/core/models/tiny_ddt.h"
 #include "tests/support/studio_test.h"
 
 using namespace meanflow;
 using namespace meanflow::core;
+using testing::randomise;
+using testing::tinyDdt;
 
 namespace {
 
 double maxError(const torch::Tensor& a, const torch::Tensor& b) { return (a - b).abs().max().item<double>(); }
-
-DdtOptions tinyDdt(bool is_student) {
-  DdtOptions options;
-  options.network.hidden_size = {24, 32};
-  options.network.depth = {2, 1};
-  options.network.num_heads = {2, 2};
-  options.input_size = 4;
-  options.in_channels = 6;
-  options.num_classes = 3;
-  options.has_r_embedder = is_student;
-  return options;
-}
-
-void randomise(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
-  for (auto& entry : module.named_parameters()) {
-    if (entry.value().requires_grad()) entry.value().copy_(torch::randn_like(entry.value()) * 0.2);
-  }
-}
 
 struct Inputs {
   torch::Tensor z, r, t, y;

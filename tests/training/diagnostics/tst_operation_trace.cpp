@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/device/device.h"
-#include "core/models/ddt.h"
+#include "tests/core/models/tiny_ddt.h"
 #include "tests/support/studio_test.h"
 #include "training/diagnostics/operation_trace.h"
 
@@ -21,22 +21,6 @@ class DirtyMemory {
   DirtyMemory() { mallopt(M_PERTURB, 0x80); }
   ~DirtyMemory() { mallopt(M_PERTURB, 0); }
 };
-
-core::DiTwDDTHead smallStudent() {
-  core::DdtOptions options;
-  options.network.hidden_size = {24, 32};
-  options.network.depth = {2, 1};
-  options.network.num_heads = {2, 2};
-  options.input_size = 4;
-  options.in_channels = 6;
-  options.num_classes = 3;
-  options.has_r_embedder = true;
-  core::DiTwDDTHead student(options);
-  const torch::NoGradGuard no_grad;
-  for (auto& entry : student->named_parameters())
-    if (entry.value().requires_grad()) entry.value().copy_(torch::randn_like(entry.value()) * 0.1);
-  return student;
-}
 
 /// Products, maxima and sums that write into tensors of another shape and order than their own.
 void computeIntoGivenTensors() {
@@ -75,7 +59,8 @@ class TestOperationTrace : public QObject {
     const auto strided = z.contiguous(torch::MemoryFormat::ChannelsLast);
     const auto r = torch::tensor({0.1, 0.3}), t = torch::tensor({0.6, 0.9});
     const auto y = torch::tensor({0, 3}, torch::kInt64);
-    auto student = smallStudent();
+    core::DiTwDDTHead student(testing::tinyDdt(true));
+    testing::randomise(*student, 0.1);
     std::vector<training::TracedOperation> operations;
     {
       const DirtyMemory dirty;
